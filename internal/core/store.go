@@ -1,0 +1,582 @@
+package core
+
+import (
+	"context"
+	"time"
+
+	"github.com/countersign/countersign/internal/event"
+	"github.com/countersign/countersign/internal/keyring"
+	"github.com/countersign/countersign/internal/password"
+)
+
+// Store keeps everything, in whole operations. Each operation is atomic and
+// durable when it returns, carries its events and its message, and compares
+// what it changes in the step that changes it. Once begun it runs to its end,
+// even if the context ends meanwhile.
+//
+// What is expected to happen (a wrong code, a lock, an ended session) is an
+// Outcome: a value, and what it counted is committed. An error means that
+// nothing happened, or, where it is ErrUncertain, that the commit's answer was
+// lost.
+//
+// An operation gets the time, ready-made ids and events, and never a function.
+// An event whose ID is empty is not written. Where the flow could not know
+// them, the operation completes an event that it writes: UserID, SessionID,
+// PhoneNumber and PhonePseudonym (of the user), when these are empty.
+//
+// On behalf of a session, an operation refuses with SessionEnded when that
+// session has ended by the time given.
+//
+// storetest.Run is the definition of this interface.
+type Store interface {
+	// Beginning and redeeming challenges.
+
+	OpenChallenge(context.Context, OpenChallenge) (OpenChallengeResult, error)
+	ResendChallenge(context.Context, ResendChallenge) (ResendChallengeResult, error)
+	RedeemSignup(context.Context, RedeemSignup) (RedeemResult, error)
+	RedeemLogin(context.Context, RedeemLogin) (RedeemResult, error)
+	RedeemReauthentication(context.Context, RedeemReauthentication) (RedeemResult, error)
+	MatchReset(context.Context, MatchReset) (MatchResetResult, error)
+	RedeemReset(context.Context, RedeemReset) (RedeemResult, error)
+	RedeemPhoneChange(context.Context, RedeemPhoneChange) (RedeemResult, error)
+
+	// Passwords.
+
+	TryPassword(context.Context, TryPassword) (TryPasswordResult, error)
+	FailPassword(context.Context, FailPassword) error
+	OpenSession(context.Context, OpenSession) (SessionResult, error)
+	ConfirmSession(context.Context, ConfirmSession) (SessionResult, error)
+	SetPassword(context.Context, SetPassword) (Outcome, error)
+
+	// Sessions.
+
+	RotateSession(context.Context, RotateSession) (SessionResult, error)
+	EndSessions(context.Context, EndSessions) (Outcome, error)
+
+	// Accounts.
+
+	EditUser(context.Context, EditUser) (EditUserResult, error)
+	DeleteUser(context.Context, DeleteUser) (Outcome, error)
+	DisableUser(context.Context, ChangeUser) (Outcome, error)
+	EnableUser(context.Context, ChangeUser) (Outcome, error)
+	UnlockNumber(context.Context, UnlockNumber) error
+
+	// The outbox.
+
+	// ClaimMessages leases queued messages that are due, oldest first, and counts
+	// a try of each. A message of a challenge gets the challenge's Sealed, and
+	// SealedFor its id. Those past ExpiresAt, or whose challenge has ended, become
+	// MessageExpired instead; those tried MaxSendTries times, MessageFailed.
+	ClaimMessages(context.Context, Claim) ([]Message, error)
+	SettleMessage(context.Context, SettleMessage) (Outcome, error)
+	ClaimEvents(ctx context.Context, sink string, claim Claim) ([]event.Event, error)
+	SettleEvents(context.Context, SettleEvents) (Outcome, error)
+
+	// Keys and upkeep. AddKey answers Done, or Taken when the slot (or id) has a
+	// key; ResealKey Done, or Stale when the key is no longer sealed as old.
+
+	AddKey(context.Context, keyring.StoredKey) (Outcome, error)
+	ResealKey(ctx context.Context, id string, old, new []byte) (Outcome, error)
+	Sweep(context.Context, Sweep) (more bool, err error)
+
+	// MessagesQueued and EventsQueued get a value soon after something was
+	// queued: a hint, behind which whoever claims polls.
+	MessagesQueued() <-chan struct{}
+	EventsQueued() <-chan struct{}
+
+	// Reads. Where there is no such row they answer ErrNotFound.
+
+	Challenge(ctx context.Context, id string) (Challenge, error)
+	Number(ctx context.Context, key, deviceID string) (NumberState, error)
+	User(ctx context.Context, id string) (User, error)
+	Session(ctx context.Context, id string) (Session, User, error)
+	Sessions(ctx context.Context, userID string, now time.Time) ([]Session, error)
+	UserEvents(ctx context.Context, userID string, page Page) ([]event.Event, error)
+	Messages(ctx context.Context, phoneKey string, limit int) ([]Message, error)
+	PasswordHistory(ctx context.Context, userID string) ([]password.Hash, error)
+	Keys(context.Context) ([]keyring.StoredKey, error)
+	LogHead(ctx context.Context, sink string) (event.Head, error)
+	Ping(context.Context) error
+}
+
+// Outcome is how an operation ended, when it ended as it may.
+type Outcome string
+
+// The outcomes. Each operation names those it may have.
+const (
+	Done     Outcome = "done"      // it did what it is there for
+	Repeated Outcome = "repeated"  // it was done before by the same request; told again
+	NotFound Outcome = "not_found" // there is no such thing
+
+	Wrong       Outcome = "wrong"        // the code is not the challenge's; counted
+	Expired     Outcome = "expired"      // the challenge's time is over; nothing counted
+	Spent       Outcome = "spent"        // redeemed, voided or out of guesses; nothing counted
+	Locked      Outcome = "locked"       // too many failures of this number; nothing evaluated, nothing counted
+	TooEarly    Outcome = "too_early"    // not before RetryAt, or never again
+	KeyConflict Outcome = "key_conflict" // the idempotency key was used with another body
+
+	Disabled     Outcome = "disabled"      // the secret was right, the account is disabled
+	Stale        Outcome = "stale"         // what the caller proved has been replaced since
+	SessionEnded Outcome = "session_ended" // the session acted for, or rotated, is over
+	Reused       Outcome = "reused"        // an old refresh token: the session is ended now
+	Taken        Outcome = "taken"         // the number belongs to another user
+	NotHolder    Outcome = "not_holder"    // the claim has passed to somebody else
+)
+
+// CodeLimits bounds the failed codes of one number (C-40, C-42): strangers
+// together, and each known device by itself. The zero value counts and never
+// locks.
+type CodeLimits struct {
+	Strangers       int
+	StrangersWindow time.Duration
+	Device          int
+	DeviceWindow    time.Duration
+}
+
+// PasswordLimits bounds the failed passwords of one number (C-41, C-42). The
+// zero value counts and never locks.
+type PasswordLimits struct {
+	Free         int           // failures in a row without a wait
+	FirstDelay   time.Duration // the wait after that many, doubling with each more
+	MaxDelay     time.Duration
+	Close        int // failures in a row that close the number to strangers
+	Device       int // failures of a known device in any DeviceWindow
+	DeviceWindow time.Duration
+}
+
+// OpenChallenge begins a challenge. It voids nobody else's (C-09).
+//
+// With BeginKey set, a challenge begun with the same key less than KeyLife ago
+// is found instead: Repeated (it is returned, nothing is written) when its
+// BeginBody is the same, else KeyConflict. An older one loses its key.
+//
+// Outcomes: Done, Repeated, KeyConflict, SessionEnded (Challenge.SessionID has
+// ended).
+type OpenChallenge struct {
+	Challenge Challenge
+	Message   Message // State MessageWithheld for a decoy, else MessageQueued
+	KeyLife   time.Duration
+	Now       time.Time
+	Event     event.Event
+}
+
+// OpenChallengeResult tells the challenge as it stands.
+type OpenChallengeResult struct {
+	Outcome   Outcome
+	Challenge Challenge
+}
+
+// ResendChallenge queues the sealed code of an open challenge again. It
+// extends neither life nor guesses (C-02).
+//
+// Outcomes: Done; TooEarly (before ResendAt; or none is left, ResendAt zero;
+// or Resends is no longer what the caller saw); Expired; Spent; NotFound.
+// Result.Challenge is as it stands (not for NotFound).
+type ResendChallenge struct {
+	ID           string
+	Resends      int       // as the caller saw it
+	NextResendAt time.Time // zero: this was the last
+	Message      Message   // queued, or withheld where the challenge is a decoy: the operation sets State
+	Now          time.Time
+	Event        event.Event
+}
+
+// ResendChallengeResult tells the challenge as it stands.
+type ResendChallengeResult struct {
+	Outcome   Outcome
+	Challenge Challenge
+}
+
+// Guess is the part that all operations which judge a code share. Claiming
+// the guess and judging it are one step (C-03). The order:
+//
+//  1. no such challenge, or another purpose, or (SessionID set) begun by
+//     another session: NotFound; an ended SessionID: SessionEnded
+//  2. redeemed before: with the same VerifyKey, VerifyBody and a matching
+//     code, while the session it opened lives and its Counter is still 0:
+//     Repeated; with the same VerifyKey and another body: KeyConflict; else
+//     Spent. (RedeemReauthentication and RedeemPhoneChange are not repeated:
+//     Spent.)
+//  3. voided, or no guess left: Spent. At or after ExpiresAt: Expired
+//  4. the number's failed codes at their limit: Locked, with RetryAt. The
+//     counter is that of Challenge.DeviceID while this device exists and is
+//     Challenge.UserID's, else the strangers'
+//  5. a decoy, or no CodeMACs entry equal (in constant time): Wrong. One guess
+//     less, one failure more of that counter; the last guess also drops the
+//     sealed message. OnWrong is written, and OnLocked (with attributes
+//     failed_attempts and lock_seconds, the whole seconds until the next try,
+//     rounded up) when this failure reached the limit
+//  6. matched: the operation's own work. The challenge is redeemed, its sealed
+//     message dropped. A stranger's success sets the number's count of
+//     failures since a success back (C-11; not its window), and reopens a
+//     number closed for passwords, with OnUnlocked
+type Guess struct {
+	ChallengeID string
+	CodeMACs    [][]byte // the code as each master key would have it
+	SessionID   string   // the bearer's; "" where none is needed
+	VerifyKey   []byte   // keyed hashes of Idempotency-Key and body; nil: none
+	VerifyBody  []byte
+	Limits      CodeLimits
+	CloseAt     int // PasswordLimits.Close: at this count the number is closed
+	Now         time.Time
+
+	OnWrong    event.Event
+	OnLocked   event.Event
+	OnUnlocked event.Event
+}
+
+// SignIn is the part that all operations which open a session share.
+//
+// The device is KnownDevice while it exists and is the user's (its label and
+// LastSeenAt are renewed), else Device is added; the session gets its id.
+// Past MaxSessions living sessions the longest unseen one ends, with OnSurplus
+// (EndReason and event reason: "surplus"; its SessionID is the ended one's).
+type SignIn struct {
+	Session     Session // UserID and DeviceID are the operation's to set
+	Device      Device  // UserID is the operation's to set
+	KnownDevice string  // "" for none
+
+	OnSignedIn  event.Event
+	OnSurplus   event.Event
+	MaxSessions int
+}
+
+// RedeemResult is the answer of every operation that judges a code.
+type RedeemResult struct {
+	Outcome     Outcome
+	GuessesLeft int       // Wrong
+	RetryAt     time.Time // Locked
+	Challenge   Challenge // as it stands; not for NotFound
+	User        User      // Done, Repeated, Disabled
+	Session     Session   // Done, Repeated; not for RedeemPhoneChange
+	Created     bool      // RedeemSignup made the account (also when Repeated)
+}
+
+// RedeemSignup opens a session for the account of the challenge's number and
+// makes that account, from User, where there is none. Every other open signup
+// of the number is voided. A password and profile that waited are dropped
+// where the account existed (C-55).
+//
+// Outcomes: those of Guess; Done; Disabled (the code is spent, no session);
+// Stale when the challenge was begun for an account (UserID) whose Generation
+// has changed since, or which is gone: the code is spent.
+type RedeemSignup struct {
+	Guess
+	SignIn
+	User      User        // ready-made; PhoneVerifiedAt, CreatedAt, UpdatedAt are Now
+	OnCreated event.Event // written, and OnSignedIn, when the account is made
+}
+
+// RedeemLogin opens a session for the challenge's user. Outcomes as RedeemSignup.
+type RedeemLogin struct {
+	Guess
+	SignIn
+}
+
+// RedeemReauthentication renews AuthTime of the session that began the
+// challenge, adds MethodSMS and raises Counter (RotatedAt is Now, TokenKeyID
+// is set); the secret stays. Outcomes: those of Guess; Done; Stale.
+type RedeemReauthentication struct {
+	Guess
+	TokenKeyID  string
+	OnConfirmed event.Event
+}
+
+// MatchReset judges a reset's code and spends nothing when it matches, but
+// tells what the new password must be checked against.
+// Outcomes: those of Guess (Repeated and KeyConflict too); Done; Disabled;
+// Stale. Disabled and Stale spend the code.
+type MatchReset struct{ Guess }
+
+// MatchResetResult is MatchReset's answer.
+type MatchResetResult struct {
+	RedeemResult
+	History []password.Hash // the current hash first, then earlier ones
+}
+
+// RedeemReset sets a new password and ends everything else: all sessions,
+// devices and open challenges of the user and of the number; the generation
+// rises. Notice is queued for the owner. Then a session is opened, on a new
+// device. Outcomes as RedeemLogin. Hash joins the history, which keeps
+// HistoryKeep hashes (the current one among them).
+type RedeemReset struct {
+	Guess
+	SignIn
+	Hash        password.Hash
+	HistoryKeep int
+	Notice      Message
+	OnReset     event.Event
+}
+
+// RedeemPhoneChange moves the user that began the challenge to its number.
+// All other sessions, all other devices than the session's, and the open
+// challenges of both numbers and of the user end; the generation rises. Notice
+// is queued for the old number. Failure counts stay with their numbers.
+//
+// Outcomes: those of Guess; Done (User is the changed one); Taken (the code is
+// spent, nothing else changed); Stale.
+type RedeemPhoneChange struct {
+	Guess
+	Phone     SealedPhone // the new number, sealed for the user's id
+	Notice    Message
+	OnChanged event.Event
+}
+
+// TryPassword counts a failure ahead, so that no crash and no concurrency
+// evaluates more than is allowed, and tells the hash to judge by. It does the
+// same work for a number without an account.
+//
+// The counter is that of DeviceID while this device exists and belongs to the
+// number's user, else the strangers'. A counter in a wait, closed, or (a
+// device's) at its limit in the window: Locked, with RetryAt, nothing counted.
+// Otherwise failures in a row rise by one, to n; from n >= Limits.Free on the
+// counter waits min(MaxDelay, FirstDelay << (n - Free)) from now; at n >= Close
+// strangers are closed (RetryAt is then Now + MaxDelay).
+// OnUnlocked is written when the try follows a wait that has run out.
+//
+// Outcomes: Done, Locked, SessionEnded.
+type TryPassword struct {
+	PhoneKey  string
+	DeviceID  string
+	SessionID string // acted for; "" at a login
+	Limits    PasswordLimits
+	Now       time.Time
+
+	OnUnlocked event.Event
+}
+
+// TryPasswordResult tells what to judge by.
+type TryPasswordResult struct {
+	Outcome     Outcome
+	RetryAt     time.Time // Locked
+	Found       bool      // there is such a user
+	User        User
+	KnownDevice bool      // the try stands on the device's counter
+	Failures    int       // in a row, this one ahead included
+	LockedUntil time.Time // the wait this try earns if it fails; zero: none
+}
+
+// FailPassword tells of a try that was wrong. The counting was done ahead.
+type FailPassword struct {
+	Now      time.Time
+	OnFailed event.Event
+	OnLocked event.Event // empty where no wait was earned
+}
+
+// TriedPassword names the counter that a right password was tried under; it
+// is set to zero. Device counters lose their window too.
+type TriedPassword struct {
+	PhoneKey    string
+	DeviceID    string
+	KnownDevice bool
+}
+
+// OpenSession opens a session after a right password, only while the user's
+// generation is still Generation. Upgraded, if any, replaces the user's hash
+// without entering the history.
+// Outcomes: Done, Stale, Disabled (no session; OnDisabled is written; the
+// counter is cleared all the same).
+type OpenSession struct {
+	SignIn
+	UserID     string
+	Generation int64
+	Tried      TriedPassword
+	Upgraded   password.Hash
+	Now        time.Time
+	OnDisabled event.Event
+}
+
+// SessionResult is the answer of operations on one session.
+type SessionResult struct {
+	Outcome Outcome
+	Session Session
+	User    User
+}
+
+// ConfirmSession renews AuthTime after a right password, adds MethodPassword
+// and raises Counter (RotatedAt is Now, TokenKeyID is set); the secret stays.
+// Outcomes: Done, Stale, SessionEnded.
+type ConfirmSession struct {
+	SessionID   string
+	Generation  int64
+	TokenKeyID  string
+	Tried       TriedPassword
+	Upgraded    password.Hash
+	Now         time.Time
+	OnConfirmed event.Event
+}
+
+// SetPassword sets a password only under the same generation, raises it, ends
+// the user's other sessions and voids the user's open challenges (pending phone
+// changes among them). Tried is cleared where Tried.PhoneKey is set.
+// Outcomes: Done, Stale, SessionEnded.
+type SetPassword struct {
+	SessionID   string
+	Generation  int64
+	Hash        password.Hash
+	HistoryKeep int
+	Tried       TriedPassword
+	Now         time.Time
+	OnChanged   event.Event
+}
+
+// RotateSession is one conditional UPDATE of one row: Done when Counter is the
+// current one, SecretHash is the session's and the session lives. Counter,
+// RotatedAt, LastSeenAt, IdleExpiresAt (Now + IdleTimeout, never past
+// ExpiresAt), IPAddress, Network, UserAgent and TokenKeyID change; OnMoved is
+// written when Network and UserAgent both differ from before (C-34).
+//
+// Otherwise, with the right secret: the predecessor (Counter is one less) is
+// Repeated, and changes nothing, while Now is before RotatedAt + Grace, or
+// later where the session's Reissue is ReissueAny, or its DeviceID is DeviceID,
+// or its Thumbprint is not empty and is Thumbprint. Any other older counter is
+// Reused: the session ends, with OnReused. An ended or lapsed session is
+// SessionEnded (its row is returned); a wrong secret, a counter ahead of the
+// row, or no row is NotFound. A session bound to a Thumbprint is NotFound for
+// any other Thumbprint, and this is not reuse.
+type RotateSession struct {
+	SessionID   string
+	Counter     int64
+	SecretHash  []byte
+	DeviceID    string // of a device token shown and verified; "" for none
+	Thumbprint  string
+	TokenKeyID  string
+	Grace       time.Duration
+	IdleTimeout time.Duration
+	IPAddress   string
+	Network     string
+	UserAgent   string
+	Now         time.Time
+	OnMoved     event.Event
+	OnReused    event.Event
+}
+
+// Scope says which of a user's sessions end.
+type Scope string
+
+// The scopes.
+const (
+	ScopeOne    Scope = "one"    // TargetID
+	ScopeOthers Scope = "others" // all but SessionID
+	ScopeAll    Scope = "all"    // all; the user's devices go, open challenges are voided
+)
+
+// EndSessions ends one, the others or all of a user's sessions. Others and All
+// raise the generation and void the user's open phone changes.
+//
+// On behalf of SessionID (UserID is its user) unless SessionID is empty, when
+// TargetID alone names the session and SecretHash, if set, must be its secret's.
+// TargetID of another user, unknown or ended: NotFound.
+// Event is written once, with attribute ended_sessions when the scope is not
+// ScopeOne. Outcomes: Done, NotFound, SessionEnded.
+type EndSessions struct {
+	SessionID  string
+	Scope      Scope
+	TargetID   string
+	SecretHash []byte
+	Reason     string // the sessions' EndReason
+	Now        time.Time
+	Event      event.Event
+}
+
+// EditUser changes the profile. A nil member stays. Outcomes: Done, SessionEnded.
+type EditUser struct {
+	SessionID           string
+	Name, Email, Locale *string
+	Now                 time.Time
+	Event               event.Event
+}
+
+// EditUserResult is the changed user.
+type EditUserResult struct {
+	Outcome Outcome
+	User    User
+}
+
+// DeleteUser erases the account of SessionID: user, hashes, sessions, devices,
+// challenges, messages. Events stay: they are pseudonymous (C-101). Outcomes:
+// Done, SessionEnded.
+type DeleteUser struct {
+	SessionID string
+	Now       time.Time
+	Event     event.Event
+}
+
+// ChangeUser disables a user (ends its sessions, voids its challenges and its
+// number's, raises the generation, all at once) or enables it (sessions stay
+// ended). Outcomes: Done, NotFound.
+type ChangeUser struct {
+	UserID string
+	Now    time.Time
+	Event  event.Event
+}
+
+// UnlockNumber clears all failure counts of a number, its devices' too.
+type UnlockNumber struct {
+	PhoneKey string
+	Now      time.Time
+	Event    event.Event
+}
+
+// Claim asks for work that is due and not held by another.
+type Claim struct {
+	Holder string // who asks: an id of this run
+	Limit  int
+	Lease  time.Duration // after it others may claim the same
+	Now    time.Time
+}
+
+// SettleMessage records what became of a claimed message: MessageSent,
+// MessageFailed, or MessageQueued with RetryAt. A message that is not queued
+// again loses its text. Outcomes: Done, NotHolder.
+type SettleMessage struct {
+	ID          string
+	Holder      string
+	State       MessageState
+	RetryAt     time.Time
+	Provider    string
+	ProviderRef string
+	Now         time.Time
+	Event       event.Event
+}
+
+// ClaimEvents leases a sink's next account events, in the order in which they
+// were committed. Each sink has its own queue; one event is claimed again until
+// settled. SettleEvents takes the whole claim (Through is the last event's id)
+// and keeps Head, if its File is set. With Through empty it only keeps Head.
+// Outcomes: Done, NotHolder (nothing is kept).
+type SettleEvents struct {
+	Sink    string
+	Holder  string
+	Through string
+	Head    event.Head
+	Now     time.Time
+}
+
+// Sweep drops what has lapsed, at most Limit rows of each kind: challenges
+// (and their messages) KeepChallenges after their expiry, ended or lapsed
+// sessions and idle failure counts after KeepEnded, notices and events after
+// their time; and blanks addresses and agents in sessions and events older
+// than KeepAddresses. Events that a sink has not settled stay.
+type Sweep struct {
+	Now            time.Time
+	Limit          int
+	KeepChallenges time.Duration // 24 h (C-102)
+	KeepEnded      time.Duration // 30 d
+	KeepAddresses  time.Duration // 90 d (C-102)
+	KeepEvents     time.Duration // 1 y (C-78)
+}
+
+// NumberState is what begins look at: who has a number, and how it was guessed.
+type NumberState struct {
+	User         User // ID "" when nobody has it
+	KnownDevice  bool // the device exists and is this user's
+	CodeFailures int  // strangers' failed codes since a stranger's success
+	LastFailedAt time.Time
+}
+
+// Page asks for rows before a place, newest first.
+type Page struct {
+	Before string // an event id; "" for the newest
+	Limit  int
+}
