@@ -52,3 +52,15 @@ const (
 	LogOpened          Name = "log_opened"
 	LogRecovered       Name = "log_recovered"
 )
+
+// Account tells an account event from a traffic event.
+func (n Name) Account() bool {
+	switch n {
+	case TokenRefreshed, TokenRefreshFailed, InvalidToken, CodeRefused, RateLimited,
+		ServerStarted, ServerStopped, DependencyLost, DependencyRestored,
+		Alert, LogOpened, LogRecovered:
+		return false
+	default:
+		return true
+	}
+}
