@@ -24,6 +24,10 @@ type Channel string
 // ChannelSMS is the only channel so far.
 const ChannelSMS Channel = "sms"
 
+// DialectNative is the API that /v1 speaks; challenges and sessions remember
+// which one began them.
+const DialectNative = "native"
+
 // MaxGuesses is how many guesses one challenge evaluates, whatever happens
 // (CHECKLIST C-03; invariant 2).
 const MaxGuesses = 5

@@ -2,6 +2,7 @@ package core
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -61,3 +62,18 @@ var ErrUncertain = errors.New("the outcome of the commit is not known")
 
 // ErrNotFound is what reads of the store answer when there is no such row.
 var ErrNotFound = errors.New("not found")
+
+// unavailable hides a failure that is ours behind a 503 that is safe to retry.
+func unavailable(doing string, err error) error {
+	return &Error{Code: CodeUnavailable, RetryAfter: unavailableRetry, Cause: fmt.Errorf("%s: %w", doing, err)}
+}
+
+// rateLimited refuses until a time.
+func rateLimited(now, until time.Time) error {
+	return &Error{Code: CodeRateLimited, RetryAfter: max(until.Sub(now), time.Second)}
+}
+
+// invalid refuses one member of the request.
+func invalid(name, message string) error {
+	return &Error{Code: CodeInvalidRequest, Fields: []Field{{Name: name, Message: message}}}
+}

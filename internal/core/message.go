@@ -1,6 +1,14 @@
 package core
 
-import "time"
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/countersign/countersign/internal/keyring"
+	"github.com/countersign/countersign/internal/phone"
+)
 
 // MessageState is how far a message has come.
 type MessageState string
@@ -34,4 +42,40 @@ type Message struct {
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
 	RequestID   string // of the request that caused it
+}
+
+// sealedText is what a message's seal holds.
+type sealedText struct {
+	To   string `json:"to"`
+	Body string `json:"body"`
+}
+
+// SealText seals a message's number and text for the row with the id given.
+func SealText(ring *keyring.Ring, rand io.Reader, row string, to phone.Number, body keyring.Secret) ([]byte, error) {
+	plain, err := json.Marshal(sealedText{To: to.E164(), Body: body.Reveal()})
+	if err != nil {
+		return nil, fmt.Errorf("encoding a message: %w", err)
+	}
+	sealed, err := ring.Seal(rand, keyring.LabelMessage, row, plain)
+	if err != nil {
+		return nil, fmt.Errorf("sealing a message: %w", err)
+	}
+	return sealed, nil
+}
+
+// OpenText gives a claimed message's number and text.
+func OpenText(ring *keyring.Ring, m Message) (phone.Number, keyring.Secret, error) {
+	plain, err := ring.Open(keyring.LabelMessage, m.SealedFor, m.Sealed)
+	if err != nil {
+		return phone.Number{}, "", fmt.Errorf("opening message %s: %w", m.ID, err)
+	}
+	var text sealedText
+	if err := json.Unmarshal(plain, &text); err != nil {
+		return phone.Number{}, "", fmt.Errorf("decoding message %s: %w", m.ID, err)
+	}
+	to, err := phone.FromE164(text.To)
+	if err != nil {
+		return phone.Number{}, "", fmt.Errorf("reading the number of message %s: %w", m.ID, err)
+	}
+	return to, keyring.Secret(text.Body), nil
 }

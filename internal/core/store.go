@@ -44,6 +44,7 @@ type Store interface {
 
 	TryPassword(context.Context, TryPassword) (TryPasswordResult, error)
 	FailPassword(context.Context, FailPassword) error
+	PassPassword(context.Context, TriedPassword) error
 	OpenSession(context.Context, OpenSession) (SessionResult, error)
 	ConfirmSession(context.Context, ConfirmSession) (SessionResult, error)
 	SetPassword(context.Context, SetPassword) (Outcome, error)
@@ -176,7 +177,7 @@ type ResendChallenge struct {
 	ID           string
 	Resends      int       // as the caller saw it
 	NextResendAt time.Time // zero: this was the last
-	Message      Message   // queued, or withheld where the challenge is a decoy: the operation sets State
+	Message      Message   // withheld where the challenge is a decoy, whatever its State says
 	Now          time.Time
 	Event        event.Event
 }
@@ -364,7 +365,8 @@ type FailPassword struct {
 }
 
 // TriedPassword names the counter that a right password was tried under; it
-// is set to zero. Device counters lose their window too.
+// is set to zero. Device counters lose their window too. PassPassword does this
+// alone, where nothing else comes of a right password.
 type TriedPassword struct {
 	PhoneKey    string
 	DeviceID    string

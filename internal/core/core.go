@@ -1,0 +1,80 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/countersign/countersign/internal/event"
+	"github.com/countersign/countersign/internal/keyring"
+	"github.com/countersign/countersign/internal/password"
+	"github.com/countersign/countersign/internal/token"
+)
+
+// Core holds what the flows need. It has no state of its own.
+type Core struct {
+	store    Store
+	ring     *keyring.Ring
+	tokens   *token.Minter
+	hasher   *password.Hasher
+	policy   *password.Policy
+	traffic  func(event.Event)
+	clock    func() time.Time
+	rand     io.Reader
+	settings Settings
+	limits   limits
+}
+
+// Deps are the parts that a Core is made of.
+type Deps struct {
+	Store    Store
+	Ring     *keyring.Ring // unlocked
+	Tokens   *token.Minter
+	Hasher   *password.Hasher
+	Policy   *password.Policy
+	Traffic  func(event.Event) // where traffic events go; must not block
+	Now      func() time.Time
+	Rand     io.Reader
+	Settings Settings
+}
+
+// Settings are the operator's choices that flows decide by.
+type Settings struct {
+	AppName       string            // named in messages
+	Host          string            // the origin-bound last line's host; "" leaves the line out
+	DefaultRegion string            // for numbers typed without +; "" refuses them
+	CodeTTL       time.Duration     // how long a challenge lives
+	RefreshGrace  time.Duration     // how long a predecessor gets its successor again
+	IdleTimeout   time.Duration     // a session ends after so long without a refresh
+	Lifetime      time.Duration     // and after so long in any case
+	ReauthWindow  time.Duration     // how fresh auth_time must be
+	TestNumbers   map[string]string // E.164 → code: no message, a fixed code
+
+	// LimitsDisabled switches delays, locks, resend waits and eight-digit codes
+	// off; never the guesses that a challenge allows (C-36).
+	LimitsDisabled bool
+}
+
+// New makes a Core.
+func New(d Deps) *Core {
+	return &Core{
+		store: d.Store, ring: d.Ring, tokens: d.Tokens, hasher: d.Hasher, policy: d.Policy,
+		traffic: d.Traffic, clock: d.Now, rand: d.Rand, settings: d.Settings,
+		limits: limitsOf(d.Settings),
+	}
+}
+
+// JWKS gives the public keys of access tokens as a JWK Set (RFC 7517).
+func (c *Core) JWKS() []byte { return c.tokens.JWKS() }
+
+// Ready tells whether the store answers.
+func (c *Core) Ready(ctx context.Context) error {
+	if err := c.store.Ping(ctx); err != nil {
+		return fmt.Errorf("asking the database: %w", err)
+	}
+	return nil
+}
+
+// now is the one clock: UTC, whole milliseconds, as the store keeps time.
+func (c *Core) now() time.Time { return c.clock().UTC().Truncate(time.Millisecond) }

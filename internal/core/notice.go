@@ -1,0 +1,44 @@
+package core
+
+import (
+	"time"
+
+	"github.com/countersign/countersign/internal/keyring"
+	"github.com/countersign/countersign/internal/locale"
+)
+
+// The notices that tell an owner of a change, as locale names them.
+const (
+	noticePasswordReset = "password_reset"
+	noticePhoneChanged  = "phone_number_changed"
+)
+
+// noticeLife is how long a notice is worth sending.
+const noticeLife = 24 * time.Hour
+
+// notice prepares a message to the number that a user has now.
+func (c *Core) notice(caller Caller, now time.Time, user User, kind string) (Message, error) {
+	id, err := c.newID(now)
+	if err != nil {
+		return Message{}, err
+	}
+	number, err := c.open(user.Phone, user.ID)
+	if err != nil {
+		return Message{}, err
+	}
+	lang := locale.Match(user.Locale, caller.Languages)
+	text := locale.Notice(lang, kind, locale.Vars{App: c.settings.AppName, Host: c.settings.Host})
+	sealed, err := SealText(c.ring, c.rand, id, number, keyring.Secret(text))
+	if err != nil {
+		return Message{}, unavailable("writing a notice", err)
+	}
+	m := Message{
+		ID: id, UserID: user.ID, Purpose: kind + "_notice", Channel: ChannelSMS,
+		PhoneKey: user.Phone.Key, PhoneMasked: user.Phone.Masked, Sealed: sealed, SealedFor: id,
+		State: MessageQueued, CreatedAt: now, ExpiresAt: now.Add(noticeLife), RequestID: caller.RequestID,
+	}
+	if c.isTest(number) {
+		m.State = MessageWithheld
+	}
+	return m, nil
+}
