@@ -155,5 +155,5 @@ func (s *Slot) VerifyNothing(pw keyring.Secret) {
 
 func (s *Slot) derive(pw keyring.Secret, p Params, salt []byte, length int) []byte {
 	peppered := s.h.o.Ring.Pepper([]byte(normalize(pw)))
-	return argon2.IDKey(peppered, salt, p.Passes, p.MemoryKiB, p.Lanes, uint32(length))
+	return argon2.IDKey(peppered, salt, p.Time, p.MemoryKiB, p.Threads, uint32(length))
 }

@@ -13,20 +13,20 @@ import (
 // Params is what an Argon2id hash costs.
 type Params struct {
 	MemoryKiB uint32
-	Passes    uint32
-	Lanes     uint8
+	Time      uint32 // passes over the memory
+	Threads   uint8  // lanes
 }
 
 // defaultParams is OWASP's recommendation for Argon2id: 19 MiB, two passes,
 // one lane (Password Storage Cheat Sheet).
-var defaultParams = Params{MemoryKiB: 19 * 1024, Passes: 2, Lanes: 1}
+var defaultParams = Params{MemoryKiB: 19 * 1024, Time: 2, Threads: 1}
 
 // What a stored hash may ask of us. A row that was tampered with must not make
 // a login take the machine's memory.
 const (
 	maxMemoryKiB = 256 * 1024
-	maxPasses    = 16
-	maxLanes     = 16
+	maxTime      = 16
+	maxThreads   = 16
 	minSalt      = 8
 	minSum       = 16
 	maxField     = 64 // bytes of salt and of sum
@@ -47,7 +47,7 @@ type phc struct {
 
 func (p phc) hash() Hash {
 	return Hash(fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d,keyid=%d$%s$%s", argon2.Version,
-		p.params.MemoryKiB, p.params.Passes, p.params.Lanes, p.keyID,
+		p.params.MemoryKiB, p.params.Time, p.params.Threads, p.keyID,
 		base64.RawStdEncoding.EncodeToString(p.salt), base64.RawStdEncoding.EncodeToString(p.sum)))
 }
 
@@ -65,7 +65,7 @@ func parsePHC(h Hash) (phc, error) {
 	for i, bound := range []struct {
 		name string
 		most uint64
-	}{{"m=", maxMemoryKiB}, {"t=", maxPasses}, {"p=", maxLanes}, {"keyid=", 1 << 20}} {
+	}{{"m=", maxMemoryKiB}, {"t=", maxTime}, {"p=", maxThreads}, {"keyid=", 1 << 20}} {
 		n, ok := number(params[i], bound.name, bound.most)
 		if !ok {
 			return phc{}, errMalformed
@@ -73,10 +73,10 @@ func parsePHC(h Hash) (phc, error) {
 		numbers[i] = n
 	}
 	p := phc{
-		params: Params{MemoryKiB: uint32(numbers[0]), Passes: uint32(numbers[1]), Lanes: uint8(numbers[2])},
+		params: Params{MemoryKiB: uint32(numbers[0]), Time: uint32(numbers[1]), Threads: uint8(numbers[2])},
 		keyID:  int(numbers[3]),
 	}
-	if p.params.MemoryKiB < 8*uint32(p.params.Lanes) { // RFC 9106, 3.1
+	if p.params.MemoryKiB < 8*uint32(p.params.Threads) { // RFC 9106, 3.1
 		return phc{}, errMalformed
 	}
 	var err error
