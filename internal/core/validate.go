@@ -12,10 +12,10 @@ import (
 
 // The longest members that are kept (C-71).
 const (
-	maxEmailBytes   = 254 // RFC 5321 4.5.3.1.3, less the angle brackets
-	maxNameRunes    = 200
-	maxDeviceRunes  = 128
-	maxLocaleBytes  = 35 // BCP 47 asks for this at least (RFC 5646 4.4.1)
+	maxEmailBytes  = 254 // RFC 5321 4.5.3.1.3, less the angle brackets
+	maxNameRunes   = 200
+	maxDeviceRunes = 128
+	maxLocaleBytes = 35 // BCP 47 asks for this at least (RFC 5646 4.4.1)
 )
 
 func checkBegin(in BeginIn) error {

@@ -1,0 +1,559 @@
+package core_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/event"
+	"github.com/countersign/countersign/internal/keyring"
+)
+
+var ctx = context.Background()
+
+func (h *house) begin(number string) core.Challenge {
+	h.t.Helper()
+	ch, err := h.Signup(ctx, stranger(), core.SignupIn{BeginIn: core.BeginIn{PhoneNumber: number}})
+	if err != nil {
+		h.t.Fatalf("signing up: %v", err)
+	}
+	return ch
+}
+
+func TestC02ACodeDiesAtExactlyItsExpiry(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	early, late := h.begin(alice), h.begin(bob)
+	earlyCode, lateCode := h.code(early), h.code(late)
+
+	h.pass(10*time.Minute - time.Millisecond)
+	if _, err := h.verify(early, earlyCode); err != nil {
+		t.Errorf("one millisecond before expires_at: %v", err)
+	}
+	h.pass(time.Millisecond)
+	_, err := h.verify(late, lateCode)
+	want(t, err, core.CodeChallengeExpired)
+}
+
+func TestC02AResendExtendsNeitherLifeNorGuesses(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ch := h.begin(alice)
+	code := h.code(ch)
+	for range 4 {
+		_, err := h.verify(ch, wrong(code))
+		want(t, err, core.CodeInvalidCode)
+	}
+	for _, wait := range []time.Duration{30, 60, 120, 300} {
+		h.pass(wait * time.Second)
+		again, err := h.Resend(ctx, stranger(), core.ResendIn{ChallengeID: ch.ID})
+		want(t, err, "")
+		if !again.ExpiresAt.Equal(ch.ExpiresAt) || again.GuessesLeft != 1 {
+			t.Errorf("after a resend: expires %v, %d guesses left; want %v and 1", again.ExpiresAt, again.GuessesLeft, ch.ExpiresAt)
+		}
+		if got := h.code(ch); got != code {
+			t.Error("a resend brought another code")
+		}
+	}
+	_, err := h.Resend(ctx, stranger(), core.ResendIn{ChallengeID: ch.ID})
+	want(t, err, core.CodeRateLimited)
+}
+
+func TestResendBeforeItsTimeIsRefused(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ch := h.begin(alice)
+	h.pass(30*time.Second - time.Millisecond)
+	_, err := h.Resend(ctx, stranger(), core.ResendIn{ChallengeID: ch.ID})
+	want(t, err, core.CodeRateLimited)
+	h.pass(time.Millisecond)
+	if _, err = h.Resend(ctx, stranger(), core.ResendIn{ChallengeID: ch.ID}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestC03TwoInstancesEvaluateFiveGuesses(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	other := h.coreOver(h.store)
+	ch := h.begin(alice)
+	code := h.code(ch)
+	bad := wrong(code)
+
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	evaluated := 0
+	for i := range 200 {
+		instance := h.Core
+		if i%2 == 1 {
+			instance = other
+		}
+		group.Go(func() {
+			_, err := instance.Verify(ctx, stranger(), core.VerifyIn{ChallengeID: ch.ID, Code: bad})
+			if codeOf(err) == core.CodeInvalidCode {
+				mu.Lock()
+				evaluated++
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	if evaluated != core.MaxGuesses {
+		t.Errorf("%d guesses were evaluated, want %d", evaluated, core.MaxGuesses)
+	}
+	_, err := h.verify(ch, code)
+	want(t, err, core.CodeChallengeSpent)
+}
+
+func TestC03GuessesHoldWithLimitsDisabled(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(s *core.Settings) { s.LimitsDisabled = true })
+	ch := h.begin(alice)
+	code := h.code(ch)
+	for i := range core.MaxGuesses {
+		_, err := h.verify(ch, wrong(code))
+		if left := want(t, err, core.CodeInvalidCode).AttemptsLeft; *left != core.MaxGuesses-1-i {
+			t.Errorf("guess %d: attempts_left %d", i+1, *left)
+		}
+	}
+	_, err := h.verify(ch, code)
+	want(t, err, core.CodeChallengeSpent)
+}
+
+func TestC04ACodeIsRedeemedOnce(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ch := h.begin(alice)
+	code := h.code(ch)
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	opened := 0
+	for range 32 {
+		group.Go(func() {
+			if _, err := h.verify(ch, code); err == nil {
+				mu.Lock()
+				opened++
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	if opened != 1 {
+		t.Errorf("one code opened %d sessions", opened)
+	}
+}
+
+func TestC05ACodeOpensOnlyItsOwnChallenge(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	set := h.signUp(alice, goodPassword)
+	me := h.as(set)
+	begun := map[core.Purpose]core.Challenge{
+		core.PurposeSignup: h.begin(alice),
+		core.PurposeLogin:  h.loginSMS(alice, ""),
+	}
+	var err error
+	begun[core.PurposePasswordReset], err = h.ResetPassword(ctx, stranger(), core.BeginIn{PhoneNumber: alice})
+	want(t, err, "")
+	begun[core.PurposeReauthentication], err = h.ReauthenticateSMS(ctx, me, core.BeginIn{})
+	want(t, err, "")
+	begun[core.PurposePhoneChange], err = h.ChangePhone(ctx, me, core.BeginIn{PhoneNumber: bob})
+	want(t, err, "")
+
+	fresh := keyring.Secret("another fine passphrase 12")
+	for purpose, ch := range begun {
+		for from, source := range begun {
+			if from == purpose {
+				continue
+			}
+			in := core.VerifyIn{ChallengeID: ch.ID, Code: h.code(source)}
+			if h.code(source) == h.code(ch) {
+				continue // one chance in a million
+			}
+			if purpose == core.PurposePasswordReset {
+				in.NewPassword = &fresh
+			}
+			if _, err := h.Verify(ctx, me, in); codeOf(err) != core.CodeInvalidCode {
+				t.Errorf("the code of %s at %s: %v, want invalid_code", from, purpose, err)
+			}
+		}
+	}
+}
+
+func TestC05BoundPurposesNeedTheSessionThatBeganThem(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	mine, other := h.as(h.signUp(alice, "")), h.as(h.signUp(bob, ""))
+	ch, err := h.ReauthenticateSMS(ctx, mine, core.BeginIn{})
+	want(t, err, "")
+	in := core.VerifyIn{ChallengeID: ch.ID, Code: h.code(ch)}
+
+	_, err = h.Verify(ctx, stranger(), in)
+	want(t, err, core.CodeInvalidToken)
+	_, err = h.Verify(ctx, other, in)
+	want(t, err, core.CodeNotFound)
+	_, err = h.Resend(ctx, other, core.ResendIn{ChallengeID: ch.ID})
+	want(t, err, core.CodeNotFound)
+	if now, _ := h.store.Challenge(ctx, ch.ID); now.GuessesLeft != core.MaxGuesses {
+		t.Error("another's attempt cost a guess")
+	}
+	if _, err := h.Verify(ctx, mine, in); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestC07FailedGuessesCountOverAllChallenges(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for range 10 {
+		ch := h.begin(alice)
+		code := h.code(ch)
+		for range 3 {
+			_, err := h.verify(ch, wrong(code))
+			want(t, err, core.CodeInvalidCode)
+		}
+	}
+	ch := h.begin(alice)
+	_, err := h.verify(ch, h.code(ch))
+	refusal := want(t, err, core.CodeRateLimited)
+	if refusal.RetryAfter <= 0 || refusal.RetryAfter > 24*time.Hour {
+		t.Errorf("retry after %v", refusal.RetryAfter)
+	}
+}
+
+func TestC09BeginningVoidsNobodyElses(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	owner := h.begin(alice)
+	code := h.code(owner)
+	for range 5 {
+		h.begin(alice)
+	}
+	if _, err := h.verify(owner, code); err != nil {
+		t.Errorf("the owner's code after strangers began: %v", err)
+	}
+}
+
+func TestC10NoWordOfTheUserIsInAMessage(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	_, err := h.Signup(ctx, stranger(), core.SignupIn{
+		BeginIn: core.BeginIn{PhoneNumber: alice, Device: core.DeviceIn{Name: "https://evil.example"}},
+		Name:    "https://evil.example",
+	})
+	want(t, err, "")
+	_, body, err := core.OpenText(h.ring, h.messages()[0])
+	want(t, err, "")
+	if strings.Contains(body.Reveal(), "evil") || strings.Contains(body.Reveal(), "://") {
+		t.Errorf("the message says %q", body.Reveal())
+	}
+}
+
+func TestC11CodesGrowAfterTenFailures(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	known := h.signUp(alice, "")
+	fail := func(times int) {
+		for range times {
+			ch := h.loginSMS(alice, "")
+			_, err := h.verify(ch, wrong(h.code(ch)))
+			want(t, err, core.CodeInvalidCode)
+		}
+	}
+	fail(9)
+	if ch := h.loginSMS(alice, ""); ch.CodeLength != 6 {
+		t.Fatalf("after 9 failures a code has %d digits", ch.CodeLength)
+	}
+	fail(1)
+	for name, ch := range map[string]core.Challenge{
+		"login": h.loginSMS(alice, ""), "signup": h.begin(alice), "known device": h.loginSMS(alice, known.DeviceToken),
+	} {
+		if ch.CodeLength != 8 {
+			t.Errorf("%s after 10 failures: %d digits, want 8", name, ch.CodeLength)
+		}
+	}
+	ch := h.loginSMS(alice, "")
+	if _, err := h.verify(ch, h.code(ch)); err != nil {
+		t.Fatalf("the eight digits: %v", err)
+	}
+	if ch := h.loginSMS(alice, ""); ch.CodeLength != 6 {
+		t.Errorf("after a stranger's success a code has %d digits, want 6", ch.CodeLength)
+	}
+	fail(10)
+	h.pass(30 * 24 * time.Hour)
+	if ch := h.loginSMS(alice, ""); ch.CodeLength != 6 {
+		t.Errorf("after 30 quiet days a code has %d digits, want 6", ch.CodeLength)
+	}
+}
+
+func TestC11DecoysGrowAlike(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for range 10 {
+		ch := h.loginSMS(bob, "")
+		_, err := h.verify(ch, "000000")
+		want(t, err, core.CodeInvalidCode)
+	}
+	if ch := h.loginSMS(bob, ""); ch.CodeLength != 8 {
+		t.Errorf("a decoy after 10 failures has %d digits, want 8", ch.CodeLength)
+	}
+}
+
+func TestC40TheThirtyFirstFailedCodeIsNotEvaluated(t *testing.T) {
+	t.Parallel()
+	for _, number := range []string{alice, bob} { // with and without an account
+		h := newHouse(t)
+		h.signUp(alice, "")
+		start := h.clock()
+		for i := range 30 {
+			ch := h.loginSMS(number, "")
+			_, err := h.verify(ch, keyring.Secret(strings.Repeat("0", ch.CodeLength)))
+			want(t, err, core.CodeInvalidCode)
+			if i == 0 {
+				h.pass(time.Hour)
+			}
+		}
+		ch := h.loginSMS(number, "")
+		_, err := h.verify(ch, keyring.Secret(strings.Repeat("0", ch.CodeLength)))
+		refusal := want(t, err, core.CodeRateLimited)
+		if want := 23 * time.Hour; refusal.RetryAfter != want {
+			t.Errorf("retry after %v, want %v", refusal.RetryAfter, want)
+		}
+		if now, _ := h.store.Challenge(ctx, ch.ID); now.GuessesLeft != core.MaxGuesses {
+			t.Error("an exhausted number spent a guess")
+		}
+		// The window slides: a day after the first failure one more is let through.
+		h.pass(start.Add(24 * time.Hour).Sub(h.clock()))
+		ch = h.loginSMS(number, "")
+		_, err = h.verify(ch, keyring.Secret(strings.Repeat("0", ch.CodeLength)))
+		want(t, err, core.CodeInvalidCode)
+		ch = h.loginSMS(number, "")
+		_, err = h.verify(ch, keyring.Secret(strings.Repeat("0", ch.CodeLength)))
+		want(t, err, core.CodeRateLimited)
+	}
+}
+
+func TestC42AStrangerWhoBurnsAllLocksNobodyOut(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	known := h.signUp(alice, goodPassword)
+	for range 30 {
+		ch := h.loginSMS(alice, "")
+		_, err := h.verify(ch, wrong(h.code(ch)))
+		want(t, err, core.CodeInvalidCode)
+	}
+	// Codes are exhausted for strangers; their passwords are not.
+	ch := h.loginSMS(alice, "")
+	_, err := h.verify(ch, h.code(ch))
+	want(t, err, core.CodeRateLimited)
+	if _, err := h.loginPassword(alice, goodPassword, ""); err != nil {
+		t.Errorf("a stranger's right password with codes exhausted: %v", err)
+	}
+	for range 5 {
+		_, _ = h.loginPassword(alice, "not the password 1", "")
+	}
+	_, err = h.loginPassword(alice, goodPassword, "")
+	want(t, err, core.CodeRateLimited)
+	// The known device has its own counters for both.
+	ch = h.loginSMS(alice, known.DeviceToken)
+	if _, err := h.verify(ch, h.code(ch)); err != nil {
+		t.Errorf("the known device's code: %v", err)
+	}
+	if _, err := h.loginPassword(alice, goodPassword, known.DeviceToken); err != nil {
+		t.Errorf("the known device's password: %v", err)
+	}
+}
+
+func TestC61ADecoyActsAsARealOne(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.signUp(alice, "")
+	type step struct {
+		code   core.Code
+		left   int
+		retry  time.Duration
+		digits int
+	}
+	script := func(number string) []step {
+		var steps []step
+		ch := h.loginSMS(number, "")
+		note := func(err error) {
+			s := step{digits: ch.CodeLength}
+			if e := refusalOf(err); e != nil {
+				s.code, s.retry = e.Code, e.RetryAfter
+				if e.AttemptsLeft != nil {
+					s.left = *e.AttemptsLeft
+				}
+			}
+			steps = append(steps, s)
+		}
+		other := h.coreOver(h.store)
+		for i := range 3 {
+			instance := []*core.Core{h.Core, other}[i%2]
+			_, err := instance.Verify(ctx, stranger(), core.VerifyIn{ChallengeID: ch.ID, Code: "999999"})
+			note(err)
+		}
+		_, err := h.Resend(ctx, stranger(), core.ResendIn{ChallengeID: ch.ID})
+		note(err)
+		h.pass(30 * time.Second)
+		again, err := h.Resend(ctx, stranger(), core.ResendIn{ChallengeID: ch.ID})
+		note(err)
+		if d := again.ResendAt.Sub(h.clock()); d != time.Minute {
+			t.Errorf("%s may be resent in %v", number, d)
+		}
+		for range 3 {
+			_, err := h.verify(ch, "999999")
+			note(err)
+		}
+		h.pass(10 * time.Minute)
+		_, err = h.verify(ch, "999999")
+		note(err)
+		return steps
+	}
+	real, decoy := script(alice), script(bob)
+	for i := range real {
+		if real[i] != decoy[i] {
+			t.Errorf("step %d: a real one answers %+v, a decoy %+v", i, real[i], decoy[i])
+		}
+	}
+	for _, m := range h.messages() {
+		if m.PhoneKey == h.ring.Pseudonym(bob) {
+			t.Error("a decoy's message was handed out to be sent")
+		}
+	}
+}
+
+func TestC64ForeignUnknownAndMalformedIDsAreOneAnswer(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	me := h.as(h.signUp(alice, ""))
+	for _, id := range []string{"", "x", "0198c0de-0000-7000-8000-000000000000", "0198C0DE-0000-7000-8000-000000000000"} {
+		_, err := h.Verify(ctx, me, core.VerifyIn{ChallengeID: id, Code: "123456"})
+		want(t, err, core.CodeNotFound)
+		_, err = h.Resend(ctx, me, core.ResendIn{ChallengeID: id})
+		want(t, err, core.CodeNotFound)
+		want(t, h.EndSession(ctx, me, id), core.CodeNotFound)
+	}
+}
+
+func TestC70OnlyDigitsBlanksAndHyphensAreACode(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ch := h.begin(alice)
+	code := h.code(ch).Reveal()
+	for _, typed := range []string{"", "12345", "1234567", "12345a", "١٢٣٤٥٦", "１２３４５６", "12 34 5", "12\t3456", "+123456", "12345\u00a06"} {
+		_, err := h.verify(ch, keyring.Secret(typed))
+		want(t, err, core.CodeInvalidRequest)
+	}
+	if now, _ := h.store.Challenge(ctx, ch.ID); now.GuessesLeft != core.MaxGuesses {
+		t.Error("an ill-formed code cost a guess")
+	}
+	if _, err := h.verify(ch, keyring.Secret(" "+code[:3]+" - "+code[3:]+" ")); err != nil {
+		t.Errorf("with blanks and a hyphen: %v", err)
+	}
+}
+
+func TestIdempotentBeginAndVerify(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	begin := func(key, body string) (core.Challenge, error) {
+		return h.Signup(ctx, stranger(), core.SignupIn{BeginIn: core.BeginIn{
+			PhoneNumber: alice, Idempotency: core.Idempotency{Key: key, Body: []byte(body)},
+		}})
+	}
+	first, err := begin("k", "b")
+	want(t, err, "")
+	again, err := begin("k", "b")
+	want(t, err, "")
+	if again.ID != first.ID || len(h.messages()) != 1 {
+		t.Errorf("a repeated begin: challenge %v, %d messages", again.ID == first.ID, len(h.messages()))
+	}
+	_, err = begin("k", "another body")
+	want(t, err, core.CodeIdempotencyConflict)
+
+	verify := func(key, body string) (core.TokenSet, error) {
+		out, err := h.Verify(ctx, stranger(), core.VerifyIn{
+			ChallengeID: first.ID, Code: h.code(first), Idempotency: core.Idempotency{Key: key, Body: []byte(body)},
+		})
+		if err != nil {
+			return core.TokenSet{}, err
+		}
+		return *out.Tokens, nil
+	}
+	one, err := verify("v", "b")
+	want(t, err, "")
+	two, err := verify("v", "b")
+	want(t, err, "")
+	if one.RefreshToken != two.RefreshToken || one.SessionID != two.SessionID || !two.Created {
+		t.Error("a repeated verify did not tell the same session")
+	}
+	_, err = verify("v", "another body")
+	want(t, err, core.CodeIdempotencyConflict)
+	_, err = verify("another key", "b")
+	want(t, err, core.CodeChallengeSpent)
+	_, err = h.refresh(one.RefreshToken, "")
+	want(t, err, "")
+	_, err = verify("v", "b")
+	want(t, err, core.CodeChallengeSpent)
+
+	h.pass(10 * time.Minute)
+	later, err := begin("k", "another body")
+	want(t, err, "")
+	if later.ID == first.ID {
+		t.Error("a key was remembered for more than ten minutes")
+	}
+}
+
+func TestTestNumbersGetNoMessageAndAFixedCode(t *testing.T) {
+	t.Parallel()
+	const reviewer = "+15005550006"
+	h := newHouse(t, func(s *core.Settings) { s.TestNumbers = map[string]string{reviewer: "123456"} })
+	ch := h.begin(reviewer)
+	h.pass(30 * time.Second)
+	if _, err := h.Resend(ctx, stranger(), core.ResendIn{ChallengeID: ch.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(h.messages()); n != 0 {
+		t.Errorf("%d messages to a test number", n)
+	}
+	if _, err := h.verify(ch, "123456"); err != nil {
+		t.Errorf("the fixed code: %v", err)
+	}
+}
+
+func TestC73CodesLeaveTheirEvents(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	user := h.signUp(alice, "").User.ID
+	ch := h.loginSMS(alice, "")
+	code := h.code(ch)
+	_, _ = h.verify(ch, wrong(code))
+	_, err := h.verify(ch, code)
+	want(t, err, "")
+	_, err = h.verify(ch, code)
+	want(t, err, core.CodeChallengeSpent)
+
+	events := h.accountEvents(user)
+	for name, n := range map[event.Name]int{
+		event.AccountCreated: 1, event.SuccessfulLogin: 2, event.LoginStarted: 1, event.CodeFailed: 1,
+	} {
+		if got := count(events, name); got != n {
+			t.Errorf("%d %s events, want %d", got, name, n)
+		}
+	}
+	for _, e := range events {
+		if e.UserID != user || e.PhonePseudonym == "" || e.PhoneNumber == "" || e.IPAddress != "192.0.2.7" ||
+			e.UserAgent == "" || e.RequestID == "" || e.Outcome == "" {
+			t.Errorf("an event lacks members: %+v", e)
+		}
+		if strings.Contains(e.PhoneNumber, "5550") {
+			t.Errorf("%s shows the number as %s", e.Name, e.PhoneNumber)
+		}
+	}
+	if got := count(h.traffic, event.CodeRefused); got != 1 {
+		t.Errorf("%d code_refused events, want 1", got)
+	}
+}
