@@ -49,7 +49,7 @@ var catalogue = map[string]texts{
 		login:              "για σύνδεση",
 		passwordReset:      "για νέο συνθηματικό",
 		phoneChange:        "για αλλαγή τηλεφώνου",
-		reauthentication:   "επιβεβαίωσης",
+		reauthentication:   "για επιβεβαίωση",
 		passwordWasReset:   "{app}: το συνθηματικό σας άλλαξε. Αν δεν ήσασταν εσείς, συνδεθείτε, αλλάξτε το και επικοινωνήστε με {app}.",
 		phoneNumberChanged: "{app}: ο αριθμός τηλεφώνου του λογαριασμού σας άλλαξε. Αν δεν ήσασταν εσείς, επικοινωνήστε αμέσως με {app}.",
 	},
@@ -164,7 +164,7 @@ var catalogue = map[string]texts{
 		phoneNumberChanged: "{app}: telefonnummeret på kontoen din er endret. Var det ikke deg? Kontakt {app} med en gang.",
 	},
 	"nl": {
-		code:               "{app}: {code} is je code {purpose}. Deel deze nooit. {minutes} min. geldig.",
+		code:               "{app}: {code} is je code {purpose}. Deel hem nooit. {minutes} min. geldig.",
 		signup:             "om je te registreren",
 		login:              "om in te loggen",
 		passwordReset:      "om je wachtwoord te herstellen",

@@ -24,18 +24,18 @@ const (
 // Accept-Language header (RFC 9110, 12.5.4); earlier ones come first, and what
 // cannot be read is passed over.
 func Match(preferred ...string) string {
+	var tags []language.Tag
 	for _, p := range preferred {
 		if len(p) > maxHeader {
 			continue
 		}
-		tags, _, err := language.ParseAcceptLanguage(p)
-		if err != nil || len(tags) == 0 {
-			continue
+		if parsed, _, err := language.ParseAcceptLanguage(p); err == nil {
+			tags = append(tags, parsed...)
 		}
-		known := catalogueMatcher()
-		if _, index, confidence := known.matcher.Match(tags...); confidence > language.No {
-			return known.names[index]
-		}
+	}
+	known := catalogueMatcher()
+	if _, index, confidence := known.matcher.Match(tags...); confidence > language.No {
+		return known.names[index]
 	}
 	return fallback
 }
