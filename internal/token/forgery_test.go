@@ -118,6 +118,7 @@ func TestC22Forgeries(t *testing.T) {
 		"standard alphabet":     parts[0] + "." + parts[1] + "." + strings.Repeat("+/", 43),
 		"stray trailing bits":   strayBits(good),
 		"too long":              good + strings.Repeat("A", maxAccess),
+		"too long, signed":      f.sign(f.header(), goodPayload+strings.Repeat(" ", maxAccess)),
 		"empty":                 "",
 		"dots":                  "..",
 	} {
