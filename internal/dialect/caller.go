@@ -1,0 +1,144 @@
+package dialect
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/keyring"
+)
+
+// visit is what the Edge knows of a request.
+type visit struct {
+	caller core.Caller
+	log    *slog.Logger
+}
+
+type visitKey struct{}
+
+// visitOf gives a request's visit; one that came past no Edge has an empty one.
+func visitOf(r *http.Request) *visit {
+	if v, ok := r.Context().Value(visitKey{}).(*visit); ok {
+		return v
+	}
+	return &visit{log: slog.New(slog.DiscardHandler)}
+}
+
+// CallerFrom tells who asks, as the Edge found it: address, agent, request id
+// and languages, and no session.
+func CallerFrom(r *http.Request) core.Caller { return visitOf(r).caller }
+
+// The longest of a client's own headers that are kept, in bytes.
+const (
+	maxUserAgent = 256 // C-74
+	maxLanguages = 256
+)
+
+// cut shortens a header to at most n bytes of valid UTF-8.
+func cut(s string, n int) string {
+	if len(s) > n {
+		for n > 0 && !utf8.RuneStart(s[n]) {
+			n--
+		}
+		s = s[:n]
+	}
+	if utf8.ValidString(s) {
+		return s
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+// Door judges a bearer token and adds to the caller what it opens.
+// core.Core.Authenticate is one.
+type Door func(context.Context, core.Caller, keyring.Secret) (core.Caller, error)
+
+// Bearer gives the token of the one Authorization header (RFC 6750 2.1). No
+// header, or another scheme, is no token; several headers are a bad one.
+func Bearer(r *http.Request) (token keyring.Secret, shown bool, err error) {
+	values := r.Header["Authorization"]
+	if len(values) == 0 {
+		return "", false, nil
+	}
+	if len(values) > 1 {
+		return "", true, &core.Error{Code: core.CodeInvalidToken}
+	}
+	scheme, rest, _ := strings.Cut(values[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", false, nil
+	}
+	return keyring.Secret(strings.TrimLeft(rest, " ")), true, nil
+}
+
+// admit opens the door as a route asks: not at all, to whom shows a token, or
+// to nobody else.
+func admit(r *http.Request, auth Auth, door Door) (core.Caller, error) {
+	caller := CallerFrom(r)
+	if auth == AuthNone {
+		return caller, nil
+	}
+	token, shown, err := Bearer(r)
+	if err != nil {
+		return caller, err
+	}
+	if shown {
+		return door(r.Context(), caller, token)
+	}
+	if auth == AuthOptional && len(r.Header["Authorization"]) == 0 {
+		return caller, nil
+	}
+	return caller, &core.Error{Code: core.CodeInvalidToken, NoToken: true}
+}
+
+// idempotencyKey reads Idempotency-Key: 1 to 128 visible ASCII characters,
+// bare or as a structured field's string (RFC 9651 3.3.3). "" is none.
+func idempotencyKey(r *http.Request) (string, error) {
+	values := r.Header["Idempotency-Key"]
+	if len(values) == 0 {
+		return "", nil
+	}
+	key := values[0]
+	ok := len(values) == 1
+	if strings.HasPrefix(key, `"`) {
+		key, ok = unquote(key)
+		ok = ok && len(values) == 1
+	}
+	if !ok || !visible(key) || len(key) > 128 {
+		return "", refuse(CodeInvalidRequest, Located{
+			"header.Idempotency-Key", "must be 1 to 128 visible ASCII characters",
+		})
+	}
+	return key, nil
+}
+
+// unquote gives the content of a structured field's string.
+func unquote(s string) (string, bool) {
+	if len(s) < 2 || s[len(s)-1] != '"' {
+		return "", false
+	}
+	var b strings.Builder
+	for rest := s[1 : len(s)-1]; rest != ""; rest = rest[1:] {
+		switch rest[0] {
+		case '"':
+			return "", false
+		case '\\':
+			rest = rest[1:]
+			if rest == "" || rest[0] != '"' && rest[0] != '\\' {
+				return "", false
+			}
+		}
+		b.WriteByte(rest[0])
+	}
+	return b.String(), true
+}
+
+func visible(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return s != ""
+}
