@@ -1,0 +1,235 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/event"
+)
+
+// carrier brings events to one sink: account events from the sink's queue in
+// the store, traffic events from memory. Nothing that this sink does or fails
+// to do reaches another.
+type carrier struct {
+	b      *Outbox
+	sink   event.Sink
+	claims string // its parts, in Health
+	writes string
+
+	wake    chan struct{}
+	queue   chan event.Event
+	dropped atomic.Int64
+
+	// What work alone touches.
+	holder     string
+	claimed    []event.Event // account events not yet settled
+	written    bool          // the sink has them
+	claimPause time.Duration // after the store failed
+	claimAfter time.Time
+	traffic    []event.Event // traffic events not yet written
+	head       event.Head    // as the sink last told
+	kept       event.Head    // as the store has it
+	keptAt     time.Time
+}
+
+func newCarrier(b *Outbox, s event.Sink) *carrier {
+	return &carrier{
+		b: b, sink: s,
+		claims: "event queue of " + s.Name(), writes: "event sink " + s.Name(),
+		wake: make(chan struct{}, 1), queue: make(chan event.Event, queueLength),
+	}
+}
+
+// offer queues a traffic event, or counts it where the queue is full.
+func (c *carrier) offer(e event.Event) {
+	select {
+	case c.queue <- e:
+	default:
+		c.dropped.Add(1)
+	}
+}
+
+// work carries until ctx ends, and then once more what waits.
+func (c *carrier) work(ctx context.Context, holder string) {
+	c.holder = holder
+	var after time.Duration
+	for ctx.Err() == nil {
+		switch more, err := c.round(ctx); {
+		case err != nil:
+			after = longer(after)
+			pause(ctx, after)
+		case more:
+			after = 0
+		default:
+			after = 0
+			c.wait(ctx)
+		}
+	}
+	for range 2 + queueLength/eventBatch {
+		if more, err := c.round(ctx); err != nil || !more {
+			break
+		}
+	}
+	if err := c.keepHead(context.WithoutCancel(ctx)); err != nil {
+		c.b.note(c.claims, err)
+	}
+}
+
+// round claims, writes and settles one batch. more: another is worth a try at
+// once. The error is the sink's: while the store fails, traffic events go on.
+func (c *carrier) round(ctx context.Context) (more bool, err error) {
+	ctx = context.WithoutCancel(ctx)
+	now := c.b.o.Now()
+	if !now.Before(c.claimAfter) {
+		c.noteStore(c.claim(ctx, now))
+	}
+	err = c.write(ctx)
+	c.b.note(c.writes, err)
+	if err != nil {
+		return false, err
+	}
+	full := len(c.claimed) == eventBatch
+	if !now.Before(c.claimAfter) {
+		c.noteStore(c.settle(ctx))
+	}
+	return full && len(c.claimed) == 0 || len(c.queue) > 0, nil
+}
+
+// noteStore keeps how the store did, and leaves it alone for a while after a
+// failure.
+func (c *carrier) noteStore(err error) {
+	c.b.note(c.claims, err)
+	if err == nil {
+		c.claimPause = 0
+		return
+	}
+	c.claimPause = longer(c.claimPause)
+	c.claimAfter = c.b.o.Now().Add(c.claimPause)
+}
+
+// claim leases account events, unless those of the last claim are in hand.
+func (c *carrier) claim(ctx context.Context, now time.Time) error {
+	if len(c.claimed) > 0 {
+		return nil
+	}
+	claimed, err := c.b.o.Store.ClaimEvents(ctx, c.sink.Name(), core.Claim{
+		Holder: c.holder, Limit: eventBatch, Lease: eventLease, Now: now,
+	})
+	if err != nil {
+		return fmt.Errorf("claiming events: %w", err)
+	}
+	c.claimed, c.written = claimed, false
+	return nil
+}
+
+// write gives the sink what it has not had yet.
+func (c *carrier) write(ctx context.Context) error {
+	if err := c.takeTraffic(); err != nil {
+		return err
+	}
+	var batch []event.Event
+	if !c.written {
+		batch = append(batch, c.claimed...)
+	}
+	batch = append(batch, c.traffic...)
+	if len(batch) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	head, err := c.sink.Write(ctx, batch)
+	if err != nil {
+		return fmt.Errorf("writing events: %w", err)
+	}
+	c.head, c.written, c.traffic = head, true, nil
+	return nil
+}
+
+// takeTraffic takes waiting traffic events, and tells how many were lost.
+func (c *carrier) takeTraffic() error {
+	for len(c.traffic) < eventBatch {
+		select {
+		case e := <-c.queue:
+			c.traffic = append(c.traffic, e)
+			continue
+		default:
+		}
+		break
+	}
+	lost := c.dropped.Load()
+	if lost == 0 {
+		return nil
+	}
+	id, err := c.b.newID()
+	if err != nil {
+		return fmt.Errorf("telling of lost events: %w", err)
+	}
+	c.dropped.Add(-lost)
+	c.traffic = append(c.traffic, event.Event{
+		ID: id, Time: c.b.o.Now(), Name: event.Alert, Outcome: event.Failure, Reason: "events_dropped",
+		Attributes: event.Attributes{"sink": c.sink.Name(), "dropped": lost},
+	})
+	return nil
+}
+
+// settle tells the store what the sink has. A claim that has passed to another
+// is the other's to settle.
+func (c *carrier) settle(ctx context.Context) error {
+	if len(c.claimed) == 0 {
+		if c.b.o.Now().Sub(c.keptAt) < headEvery {
+			return nil
+		}
+		return c.keepHead(ctx)
+	}
+	if err := c.tell(ctx, c.claimed[len(c.claimed)-1].ID); err != nil {
+		return fmt.Errorf("settling events: %w", err)
+	}
+	c.claimed = nil
+	return nil
+}
+
+// keepHead has the store keep the head of a sink that wrote traffic alone.
+func (c *carrier) keepHead(ctx context.Context) error {
+	if c.head == c.kept {
+		return nil
+	}
+	if err := c.tell(ctx, ""); err != nil {
+		return fmt.Errorf("keeping the head of the log: %w", err)
+	}
+	return nil
+}
+
+func (c *carrier) tell(ctx context.Context, through string) error {
+	now := c.b.o.Now()
+	outcome, err := c.b.o.Store.SettleEvents(ctx, core.SettleEvents{
+		Sink: c.sink.Name(), Holder: c.holder, Through: through, Head: c.head, Now: now,
+	})
+	if err != nil {
+		return err
+	}
+	c.keptAt = now
+	if outcome == core.Done {
+		c.kept = c.head
+	}
+	return nil
+}
+
+// wait returns when there may be something to do.
+func (c *carrier) wait(ctx context.Context) {
+	poll := c.b.o.Poll
+	if c.head != c.kept {
+		poll = min(poll, headEvery)
+	}
+	timer := time.NewTimer(poll)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-c.wake:
+	case <-timer.C:
+	case e := <-c.queue:
+		c.traffic = append(c.traffic, e)
+	}
+}

@@ -1,0 +1,105 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/internal/core"
+)
+
+const (
+	partMessages = "message queue"
+	partSending  = "message provider"
+)
+
+// messenger sends queued messages, several at a time.
+type messenger struct {
+	b     *Outbox
+	run   string // the id of this run
+	batch int    // counts the claims, each of which is a holder of its own
+	slots chan struct{}
+	wg    sync.WaitGroup
+}
+
+func newMessenger(b *Outbox, run string) *messenger {
+	return &messenger{b: b, run: run, slots: make(chan struct{}, messageBatch)}
+}
+
+// work claims as many messages as may be sent now, until ctx ends, and then
+// waits for those in hand.
+func (m *messenger) work(ctx context.Context) {
+	defer m.wg.Wait()
+	var after time.Duration
+	for free := m.take(ctx); free > 0; free = m.take(ctx) {
+		claimed, holder, err := m.claim(ctx, free)
+		m.give(free - len(claimed))
+		for _, message := range claimed {
+			m.wg.Go(func() {
+				defer m.give(1)
+				m.send(ctx, message, holder)
+			})
+		}
+		m.b.note(partMessages, err)
+		switch {
+		case err != nil:
+			after = longer(after)
+			pause(ctx, after)
+		case len(claimed) < free:
+			after = 0
+			m.wait(ctx)
+		}
+	}
+}
+
+// claim leases due messages. A holder of its own for each claim keeps what is
+// being sent from being claimed again by the same run.
+func (m *messenger) claim(ctx context.Context, n int) ([]core.Message, string, error) {
+	m.batch++
+	holder := m.run + "/" + strconv.Itoa(m.batch)
+	claimed, err := m.b.o.Store.ClaimMessages(context.WithoutCancel(ctx), core.Claim{
+		Holder: holder, Limit: n, Lease: messageLease, Now: m.b.o.Now(),
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("claiming messages: %w", err)
+	}
+	return claimed, holder, nil
+}
+
+// wait returns when there may be something to claim.
+func (m *messenger) wait(ctx context.Context) {
+	timer := time.NewTimer(m.b.o.Poll)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-m.b.o.Store.MessagesQueued():
+	case <-timer.C:
+	}
+}
+
+// take waits for a free slot and takes all that are free; 0 when ctx has ended.
+func (m *messenger) take(ctx context.Context) int {
+	select {
+	case <-ctx.Done():
+		return 0
+	case m.slots <- struct{}{}:
+	}
+	if ctx.Err() != nil {
+		return 0
+	}
+	for n := 1; ; n++ {
+		select {
+		case m.slots <- struct{}{}:
+		default:
+			return n
+		}
+	}
+}
+
+func (m *messenger) give(n int) {
+	for range n {
+		<-m.slots
+	}
+}

@@ -1,0 +1,136 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/event"
+	"github.com/countersign/countersign/internal/gateway"
+	"github.com/countersign/countersign/internal/keyring"
+	"github.com/countersign/countersign/internal/phone"
+)
+
+// The reasons of sms_send_failed.
+const (
+	reasonUnreadable  = "unreadable"           // the sealed text does not open: another key, a damaged row
+	reasonExpired     = "expired"              // too late to be of use
+	reasonRefused     = "refused"              // the provider will never take it
+	reasonUnavailable = "provider_unavailable" // the provider did not take it this time
+)
+
+// attempt is how one try to send a message ended.
+type attempt struct {
+	to     phone.Number
+	ref    string
+	reason string // "" when it was sent
+	retry  bool
+}
+
+// send offers a message to the provider and settles it. Once begun it ends
+// also when ctx does, within the send's own timeout.
+func (m *messenger) send(ctx context.Context, message core.Message, holder string) {
+	ctx = context.WithoutCancel(ctx)
+	m.settle(ctx, message, holder, m.attempt(ctx, message))
+}
+
+func (m *messenger) attempt(ctx context.Context, message core.Message) attempt {
+	to, body, err := core.OpenText(m.b.o.Ring, message)
+	if err != nil {
+		m.b.o.Log.Error("a message cannot be read", "message", message.ID, "error", err)
+		return attempt{reason: reasonUnreadable}
+	}
+	left := message.ExpiresAt.Sub(m.b.o.Now())
+	if left <= 0 {
+		return attempt{to: to, reason: reasonExpired}
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(left, sendTimeout))
+	defer cancel()
+	sent, err := m.b.o.Sender.Send(ctx, gateway.Message{
+		ID: message.ID, To: to, Body: body, Purpose: message.Purpose,
+		ChallengeID: message.ChallengeID, CreatedAt: message.CreatedAt,
+	})
+	if err == nil {
+		m.b.note(partSending, nil)
+		return attempt{to: to, ref: sent.ProviderRef}
+	}
+	var refused *gateway.SendError
+	if errors.As(err, &refused) && !refused.Retry {
+		m.b.o.Log.Warn("the provider refused a message", "message", message.ID, "error", scrub(err, to, body))
+		return attempt{to: to, reason: reasonRefused}
+	}
+	m.b.note(partSending, scrub(err, to, body))
+	return attempt{to: to, reason: reasonUnavailable, retry: true}
+}
+
+// settle records the attempt with its event. What cannot be recorded is sent
+// again once its lease is over.
+func (m *messenger) settle(ctx context.Context, message core.Message, holder string, a attempt) {
+	now := m.b.o.Now()
+	s := core.SettleMessage{
+		ID: message.ID, Holder: holder, State: core.MessageSent,
+		Provider: m.b.o.Sender.Name(), ProviderRef: a.ref, Now: now,
+	}
+	if a.reason != "" {
+		s.State = core.MessageFailed
+		again := now.Add(pauseBefore(message.Tries))
+		if a.retry && message.Tries < core.MaxSendTries && again.Before(message.ExpiresAt) {
+			s.State, s.RetryAt = core.MessageQueued, again
+		}
+	}
+	id, err := m.b.newID()
+	if err == nil {
+		s.Event = m.event(id, message, a, s)
+		_, err = m.b.o.Store.SettleMessage(ctx, s)
+	}
+	if err != nil {
+		m.b.o.Log.Error("a message cannot be settled and will be sent again", "message", message.ID, "state", s.State, "error", err)
+	}
+}
+
+// pauseBefore is how long a message waits after its nth try: 2 s, then 8 s.
+func pauseBefore(tries int) time.Duration {
+	return 2 * time.Second << (2 * max(0, tries-1))
+}
+
+// event tells of an attempt: never its text, its whole number, or its challenge.
+func (m *messenger) event(id string, message core.Message, a attempt, s core.SettleMessage) event.Event {
+	e := event.Event{
+		ID: id, Time: s.Now, Name: event.SMSSent, Outcome: event.Success, Method: string(message.Channel),
+		UserID: message.UserID, PhoneNumber: message.PhoneMasked, PhonePseudonym: message.PhoneKey,
+		RequestID: message.RequestID,
+		Attributes: event.Attributes{
+			"message_id": message.ID, "purpose": message.Purpose, "provider": s.Provider, "try": int64(message.Tries),
+		},
+	}
+	if region := a.to.Region(); region != "" {
+		e.Attributes["country"] = region
+	}
+	if a.reason != "" {
+		e.Name, e.Outcome, e.Reason = event.SMSSendFailed, event.Failure, a.reason
+		e.Attributes["will_retry"] = s.State == core.MessageQueued
+	}
+	return e
+}
+
+// longNumber is what may be a phone number or a code, however it is spaced.
+var longNumber = regexp.MustCompile(`\+?[0-9](?:[ ().-]?[0-9]){3,}`)
+
+// scrub makes a provider's error fit for logs: without text, numbers and codes.
+func scrub(err error, to phone.Number, body keyring.Secret) error {
+	text := err.Error()
+	if whole := body.Reveal(); whole != "" {
+		text = strings.ReplaceAll(text, whole, "[text]")
+	}
+	text = strings.ReplaceAll(text, to.E164(), to.Masked())
+	text = longNumber.ReplaceAllString(text, "[number]")
+	const most = 300
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return fmt.Errorf("sending a message: %s", text)
+}
