@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/countersign/countersign/internal/config"
+	"github.com/countersign/countersign/internal/server"
+)
+
+// program is the world that commands act in.
+type program struct {
+	env            []string
+	stdout, stderr io.Writer
+}
+
+// commands is the tree of commands. Templates stay cobra's own: to set one
+// would keep every method of the program from being dropped by the linker.
+func commands(p program) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "countersign",
+		Short:         "Sign people in with their phone number",
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(p.serve(), p.config(), p.log(), p.backup(), p.migrate(), p.version())
+	return root
+}
+
+func (p program) serve() *cobra.Command {
+	c := &cobra.Command{Use: "serve", Short: "Run the server", Args: cobra.NoArgs,
+		Long: "Run the server until it is interrupted. With nothing set it works on loopback,\nand messages go to a development inbox."}
+	settings := p.addSettings(c, everySetting)
+	c.RunE = p.with(settings, func(c *cobra.Command, s config.Config, _ []string) error {
+		o := p.options(s)
+		return server.Run(c.Context(), s, o, p.stdout)
+	})
+	return c
+}
+
+func (p program) config() *cobra.Command {
+	check := &cobra.Command{Use: "check", Short: "Check the settings without running anything", Args: cobra.NoArgs}
+	settings := p.addSettings(check, everySetting)
+	check.RunE = p.with(settings, func(*cobra.Command, config.Config, []string) error {
+		_, err := fmt.Fprintln(p.stdout, "The settings are fine.")
+		return err
+	})
+	reference := &cobra.Command{Use: "reference", Short: "Print every setting as a commented file", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if _, err := io.WriteString(p.stdout, config.Reference()); err != nil {
+				return failure{err}
+			}
+			return nil
+		}}
+	return group("config", "Check or explain the settings", check, reference)
+}
+
+func (p program) log() *cobra.Command {
+	verify := &cobra.Command{Use: "verify FILE...", Short: "Check the security log's chain", Args: cobra.MinimumNArgs(1),
+		Long: "Check that files of the security log are as they were written: nothing changed,\n" +
+			"removed, moved or cut off. Give all files, the newest too, in any order."}
+	part := verify.Flags().Bool("part", false, "the newest file is not among them: do not look for the end of the log")
+	settings := p.addSettings(verify, "data_dir")
+	verify.RunE = p.with(settings, func(c *cobra.Command, s config.Config, files []string) error {
+		return server.VerifyLog(c.Context(), s, p.options(s), files, *part, p.stdout)
+	})
+	return group("log", "Look after the security log", verify)
+}
+
+func (p program) backup() *cobra.Command {
+	c := &cobra.Command{Use: "backup FILE", Short: "Copy the database, beside a running server or without one", Args: cobra.ExactArgs(1),
+		Long: "Write a consistent copy of the database to FILE, which must not exist yet. The\nserver may run meanwhile. The master key is not in the copy."}
+	settings := p.addSettings(c, "data_dir")
+	c.RunE = p.with(settings, func(c *cobra.Command, s config.Config, args []string) error {
+		return server.Backup(c.Context(), s, args[0], p.stdout)
+	})
+	return c
+}
+
+func (p program) migrate() *cobra.Command {
+	c := &cobra.Command{Use: "migrate", Short: "Bring the database to this release's schema", Args: cobra.NoArgs,
+		Long: "Bring the database to this release's schema. `serve` does the same when it starts."}
+	settings := p.addSettings(c, "data_dir")
+	c.RunE = p.with(settings, func(c *cobra.Command, s config.Config, _ []string) error {
+		return server.Migrate(c.Context(), s, p.options(s), p.stdout)
+	})
+	return c
+}
+
+func (p program) version() *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if _, err := fmt.Fprintf(p.stdout, "countersign %s %s\n", version(), runtime.Version()); err != nil {
+				return failure{err}
+			}
+			return nil
+		}}
+}
+
+// group is a word that only leads to others.
+func group(use, short string, children ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(children...)
+	return c
+}
+
+func (p program) options(s config.Config) server.Options {
+	return server.Options{Log: server.NewLog(p.stderr, s.LogFormat), Version: version()}
+}
+
+// version is the release, or the commit, that this binary was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(unknown version)"
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,61 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/countersign/countersign/internal/dialect"
+)
+
+// pingTime is how long the database may take to say that it is there.
+const pingTime = 2 * time.Second
+
+// health knows whether the server can serve.
+type health struct {
+	ping     func(context.Context) error
+	stopping atomic.Bool
+}
+
+// Health is the answer of /healthz and /readyz.
+type Health struct {
+	Status  string   `json:"status" jsonschema:"ok or unavailable"`
+	Failing []string `json:"failing,omitempty" jsonschema:"the parts that cannot serve: database or server, which is stopping"`
+}
+
+// failing names the parts that cannot serve now.
+func (h *health) failing(ctx context.Context) []string {
+	var parts []string
+	ctx, cancel := context.WithTimeout(ctx, pingTime)
+	defer cancel()
+	if h.ping(ctx) != nil {
+		parts = append(parts, "database")
+	}
+	if h.stopping.Load() {
+		parts = append(parts, "server")
+	}
+	return parts
+}
+
+func (h *health) routes() []dialect.Route {
+	ok := dialect.Answer{Status: http.StatusOK, Body: Health{}, Description: "It does."}
+	return []dialect.Route{
+		dialect.JSON(dialect.Route{
+			Method: http.MethodGet, Path: "/healthz", Name: "healthz", Tag: "Health",
+			Summary: "Does the process live?", Answers: []dialect.Answer{ok},
+		}, nil, func(context.Context, dialect.Call[dialect.NoBody]) (dialect.Reply, error) {
+			return dialect.Reply{Status: http.StatusOK, Body: Health{Status: "ok"}}, nil
+		}),
+		dialect.JSON(dialect.Route{
+			Method: http.MethodGet, Path: "/readyz", Name: "readyz", Tag: "Health",
+			Summary: "Can the server serve?",
+			Answers: []dialect.Answer{ok, {Status: http.StatusServiceUnavailable, Body: Health{}, Description: "It cannot; `failing` tells which part."}},
+		}, nil, func(ctx context.Context, _ dialect.Call[dialect.NoBody]) (dialect.Reply, error) {
+			if parts := h.failing(ctx); len(parts) > 0 {
+				return dialect.Reply{Status: http.StatusServiceUnavailable, Body: Health{Status: "unavailable", Failing: parts}}, nil
+			}
+			return dialect.Reply{Status: http.StatusOK, Body: Health{Status: "ok"}}, nil
+		}),
+	}
+}

@@ -1,0 +1,115 @@
+package server
+
+import (
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/countersign/countersign/internal/config"
+	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/dialect"
+	"github.com/countersign/countersign/internal/dialect/native"
+	"github.com/countersign/countersign/internal/dialect/oauth"
+	"github.com/countersign/countersign/internal/dialect/pages"
+)
+
+// publicHandler is what strangers reach. To add a dialect is to add its mounts.
+func (s *Server) publicHandler() http.Handler {
+	c := s.parts.core
+	standards := oauth.New(c, s.config.PublicURL)
+	health := dialect.NewTable(s.health.routes())
+	shown := pages.New(pages.Options{Inbox: s.parts.inbox, Withheld: c.Withheld, DefaultRegion: s.config.DefaultRegion})
+	mounts := []dialect.Mount{
+		{Prefix: "/v1/", Handler: native.New(c)},
+		{Prefix: "/oauth/", Handler: standards},
+		{Prefix: "/.well-known/", Handler: standards},
+		{Prefix: "/openapi.json", Handler: s.openAPI()},
+		{Prefix: "/healthz", Handler: health},
+		{Prefix: "/readyz", Handler: health},
+		{Prefix: "/", Handler: exactly("/", shown)},
+		{Prefix: "/docs", Handler: shown},
+		{Prefix: "/assets/", Handler: shown},
+		{Prefix: "/dev/inbox", Handler: s.guardInbox(shown)},
+	}
+	hosts := loopbackHosts(s.config.Listen)
+	hosts[urlHost(s.config.PublicURL)] = true
+	return s.edge(s.config.Listen, hosts, dialect.Mounts(mounts...))
+}
+
+// operatorHandler is what operators reach; nothing of it is on the public
+// listener.
+func (s *Server) operatorHandler() http.Handler {
+	health := dialect.NewTable(s.health.routes())
+	return s.edge(s.config.OperatorListen, loopbackHosts(s.config.OperatorListen), dialect.Mounts(
+		dialect.Mount{Prefix: "/healthz", Handler: health},
+		dialect.Mount{Prefix: "/readyz", Handler: health},
+	))
+}
+
+// edge puts around a listener's mounts what all requests pass.
+func (s *Server) edge(address string, hosts map[string]bool, next http.Handler) http.Handler {
+	if config.Loopback(address) {
+		next = onlyHosts(hosts, next)
+	}
+	return dialect.Edge{
+		Proxies: s.config.TrustedProxies,
+		Origins: s.config.AllowedOrigins,
+		HSTS:    s.config.TLSCert != "" || s.proxied(),
+		Now:     s.options.Now,
+		Rand:    s.options.Rand,
+		Log:     s.options.Log,
+	}.Wrap(next)
+}
+
+// proxied tells whether the settings speak of a proxy in front of the server:
+// one is trusted, or clients know the server by a name of the world's.
+func (s *Server) proxied() bool {
+	return len(s.config.TrustedProxies) > 0 || !config.LoopbackHost(urlHost(s.config.PublicURL))
+}
+
+// guardInbox keeps the inbox on this machine where a proxy brings strangers to
+// a loopback listener, unless --dev says that they may read it.
+func (s *Server) guardInbox(inbox http.Handler) http.Handler {
+	if s.config.Dev || !s.proxied() {
+		return inbox
+	}
+	return fromHere(inbox)
+}
+
+// exactly serves one path, and nothing under it.
+func exactly(path string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.EscapedPath() != path {
+			dialect.Fail(w, r, &core.Error{Code: core.CodeNotFound})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// openAPI serves the document, made from the routes when it is first asked for.
+func (s *Server) openAPI() http.Handler {
+	document := sync.OnceValues(func() ([]byte, error) {
+		types, err := native.Types()
+		if err != nil {
+			return nil, err
+		}
+		routes := slices.Concat(native.Routes(nil), oauth.Routes(nil, s.config.PublicURL), s.health.routes())
+		return dialect.OpenAPI(dialect.Info{
+			Title: s.config.AppName, Version: s.options.Version,
+			Description: "Phone-first sign-in. Errors are problem documents (RFC 9457); `code` is the word to program against.",
+		}, types, routes)
+	})
+	return dialect.NewTable([]dialect.Route{{
+		Method: http.MethodGet, Path: "/openapi.json",
+		Serve: func(w http.ResponseWriter, r *http.Request) {
+			body, err := document()
+			if err != nil {
+				dialect.Fail(w, r, err)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(body) // the client may be gone; there is nobody to tell
+		},
+	}})
+}

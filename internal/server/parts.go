@@ -1,0 +1,173 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/countersign/countersign/internal/config"
+	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/event"
+	"github.com/countersign/countersign/internal/gateway"
+	"github.com/countersign/countersign/internal/keyring"
+	"github.com/countersign/countersign/internal/outbox"
+	"github.com/countersign/countersign/internal/password"
+	"github.com/countersign/countersign/internal/store/sqlite"
+	"github.com/countersign/countersign/internal/token"
+)
+
+// inboxKeeps is how many messages the development inbox keeps.
+const inboxKeeps = 1000
+
+// clientID is that of all access tokens, until clients are registered.
+const clientID = "default"
+
+// parts are what stands behind the listeners.
+type parts struct {
+	options Options
+	ring    *keyring.Ring
+	keys    keys
+	made    bool // the master key file is new
+	store   *sqlite.Store
+	log     *event.File
+	inbox   *gateway.Inbox
+	outbox  *outbox.Outbox
+	core    *core.Core
+}
+
+// openParts opens them in the order in which they need each other. After an
+// error nothing stays open.
+func openParts(ctx context.Context, c config.Config, o Options) (*parts, error) {
+	p := &parts{options: o}
+	if err := p.open(ctx, c); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+func (p *parts) open(ctx context.Context, c config.Config) error {
+	if err := p.openStore(ctx, c); err != nil {
+		return err
+	}
+	head, err := p.store.LogHead(ctx, "file")
+	if err != nil && !errors.Is(err, core.ErrNotFound) {
+		return fmt.Errorf("reading the security log's head: %w", err)
+	}
+	p.log, err = event.OpenFile(event.FileOptions{
+		Path: filepath.Join(c.DataDir, logFile), Ring: p.ring, Head: head, Now: p.now, Rand: p.options.Rand,
+	})
+	if err != nil {
+		return fmt.Errorf("opening the security log: %w", err)
+	}
+	p.inbox = gateway.NewInbox(inboxKeeps)
+	p.outbox = outbox.New(outbox.Options{
+		Store: p.store, Ring: p.ring, Sender: p.inbox, Sinks: []event.Sink{p.log},
+		Now: p.now, Rand: p.options.Rand, Log: p.options.Log,
+	})
+	return p.makeCore(c)
+}
+
+// openStore opens the ring, the database, and the ring with the database's keys.
+func (p *parts) openStore(ctx context.Context, c config.Config) error {
+	keys, made, err := masters(c, p.options.Rand)
+	if err != nil {
+		return err
+	}
+	p.made = made
+	if p.ring, err = keyring.New(keys); err != nil {
+		return err
+	}
+	path := filepath.Join(c.DataDir, databaseFile)
+	if p.store, err = sqlite.Open(ctx, sqlite.Options{Path: path, Log: p.options.Log}); err != nil {
+		return fmt.Errorf("opening the database %s: %w", path, err)
+	}
+	if p.keys, err = openKeys(ctx, p.store, p.ring, p.now(), p.options.Rand); err != nil {
+		return fmt.Errorf("opening the keys in %s: %w", path, err)
+	}
+	return nil
+}
+
+func (p *parts) makeCore(c config.Config) error {
+	tokens, err := token.New(p.ring, p.keys.signing, token.Settings{
+		Issuer: c.PublicURL, Audience: c.Audience, ClientID: clientID, TTL: c.AccessTokenTTL,
+	}, p.options.Rand)
+	if err != nil {
+		return err
+	}
+	more, err := readLines(c.PasswordList)
+	if err != nil {
+		return fmt.Errorf("reading the list of passwords: %w", err)
+	}
+	p.core = core.New(core.Deps{
+		Store: p.store, Ring: p.ring, Tokens: tokens,
+		Hasher:  password.NewHasher(password.HasherOptions{Ring: p.ring, Rand: p.options.Rand}),
+		Policy:  password.NewPolicy(c.PasswordMinLength, c.AppName, more),
+		Traffic: p.outbox.Traffic, Now: p.options.Now, Rand: p.options.Rand,
+		Settings: core.Settings{
+			AppName: c.AppName, Host: urlHost(c.PublicURL), DefaultRegion: c.DefaultRegion,
+			CodeTTL: c.CodeTTL, RefreshGrace: c.RefreshGrace, IdleTimeout: c.SessionIdleTimeout,
+			Lifetime: c.SessionLifetime, ReauthWindow: c.ReauthWindow,
+			TestNumbers: c.TestNumbers, LimitsDisabled: c.LimitsDisabled,
+		},
+	})
+	return nil
+}
+
+// close closes what is open, the last first.
+func (p *parts) close() error {
+	var errs []error
+	if p.log != nil {
+		errs = append(errs, p.log.Close())
+	}
+	if p.store != nil {
+		errs = append(errs, p.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// now is the clock as the store keeps time: UTC, whole milliseconds.
+func (p *parts) now() time.Time { return p.options.Now().UTC().Truncate(time.Millisecond) }
+
+// traffic tells the sinks of something that the server itself did or saw.
+func (p *parts) traffic(name event.Name, outcome event.Outcome, attributes event.Attributes) {
+	now := p.now()
+	if id := newID(now, p.options.Rand); id != "" {
+		p.outbox.Traffic(event.Event{ID: id, Time: now, Name: name, Outcome: outcome, Attributes: attributes})
+	}
+}
+
+// tellKeys tells of the keys that the start made or sealed anew.
+func (p *parts) tellKeys() {
+	if p.made {
+		p.traffic(event.KeyCreated, event.Success, event.Attributes{"slot": "master", "key_id": p.ring.KeyID()})
+	}
+	for _, slot := range p.keys.made {
+		p.traffic(event.KeyCreated, event.Success, event.Attributes{"slot": slot})
+	}
+	for _, slot := range p.keys.resealed {
+		p.traffic(event.KeyRotated, event.Success, event.Attributes{"slot": slot, "key_id": p.ring.KeyID()})
+	}
+}
+
+func readLines(path string) ([]string, error) {
+	if path == "" {
+		return nil, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	var lines []string
+	scanner := bufio.NewScanner(file)
+	for scanner.Scan() {
+		if line := scanner.Text(); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines, scanner.Err()
+}

@@ -1,0 +1,119 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/countersign/countersign/internal/config"
+	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/event"
+	"github.com/countersign/countersign/internal/keyring"
+	"github.com/countersign/countersign/internal/store/sqlite"
+)
+
+// Backup writes a consistent copy of the database to target, which must not
+// exist yet, beside a running server or without one.
+func Backup(ctx context.Context, c config.Config, target string, stdout io.Writer) error {
+	path, err := database(c)
+	if err != nil {
+		return err
+	}
+	if err := sqlite.Backup(ctx, path, target); err != nil {
+		return fmt.Errorf("backing up %s: %w", path, err)
+	}
+	key := "COUNTERSIGN_MASTER_KEY (or master_key in the settings file)"
+	if c.MasterKey.Reveal() == "" {
+		key = filepath.Join(c.DataDir, masterFile)
+	}
+	_, err = fmt.Fprintf(stdout, "%s holds the database.\n"+
+		"The master key is NOT in it, and without it nothing in it can be opened: keep a copy of\n"+
+		"  %s\n"+
+		"in another place than the backup.\n", target, key)
+	return err
+}
+
+// Migrate brings the database to this release's schema, and makes it where
+// there is none.
+func Migrate(ctx context.Context, c config.Config, o Options, stdout io.Writer) (err error) {
+	lock, err := openDataDir(c.DataDir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	path := filepath.Join(c.DataDir, databaseFile)
+	store, err := sqlite.Open(ctx, sqlite.Options{Path: path, Log: o.Log})
+	if err != nil {
+		return fmt.Errorf("opening the database %s: %w", path, err)
+	}
+	if err := store.Close(); err != nil {
+		return fmt.Errorf("closing the database %s: %w", path, err)
+	}
+	_, err = fmt.Fprintf(stdout, "%s has this release's schema.\n", path)
+	return err
+}
+
+// ErrLogBroken says that a security log is not as it was written.
+var ErrLogBroken = errors.New("the security log is not as it was written")
+
+// VerifyLog checks files of the security log against their chain and, unless
+// they are only a part of the log, against the end that the database knows. Its
+// error is ErrLogBroken where they do not hold.
+func VerifyLog(ctx context.Context, c config.Config, o Options, files []string, part bool, stdout io.Writer) error {
+	if _, err := database(c); err != nil {
+		return err
+	}
+	keys, _, err := masters(c, nil)
+	if err != nil {
+		return err
+	}
+	ring, err := keyring.New(keys)
+	if err != nil {
+		return err
+	}
+	var head event.Head
+	if !part {
+		if head, err = logHead(ctx, c, o); err != nil {
+			return err
+		}
+	}
+	report, err := event.Verify(files, ring, head)
+	if err != nil {
+		return err
+	}
+	if p := report.Problem; p != nil {
+		if _, err := fmt.Fprintf(stdout, "%s line %d: %s\n", p.File, p.Line, p.What); err != nil {
+			return err
+		}
+		return ErrLogBroken
+	}
+	_, err = fmt.Fprintf(stdout, "%d lines, all as they were written.\n", report.Lines)
+	return err
+}
+
+// logHead reads the end of the log as the database knows it. A running server
+// may write on meanwhile: what comes behind the head does not matter.
+func logHead(ctx context.Context, c config.Config, o Options) (head event.Head, err error) {
+	path := filepath.Join(c.DataDir, databaseFile)
+	store, err := sqlite.Open(ctx, sqlite.Options{Path: path, Log: o.Log})
+	if err != nil {
+		return head, fmt.Errorf("opening the database %s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	head, err = store.LogHead(ctx, "file")
+	if err != nil && !errors.Is(err, core.ErrNotFound) {
+		return head, fmt.Errorf("reading the security log's head: %w", err)
+	}
+	return head, nil
+}
+
+// database gives the path of the database, which must be there.
+func database(c config.Config) (string, error) {
+	path := filepath.Join(c.DataDir, databaseFile)
+	if !exists(path) {
+		return "", fmt.Errorf("there is no database in %s: give data_dir the directory that the server uses", c.DataDir)
+	}
+	return path, nil
+}

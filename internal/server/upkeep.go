@@ -1,0 +1,97 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/event"
+)
+
+// How often upkeep looks, and how much it takes at a time.
+const (
+	lookEvery  = 5 * time.Second
+	sweepEvery = time.Minute
+	sweepLimit = 500
+)
+
+// upkeep drops what has lapsed, and tells when the database is lost and found.
+type upkeep struct {
+	store interface {
+		Sweep(context.Context, core.Sweep) (bool, error)
+		Ping(context.Context) error
+	}
+	now     func() time.Time
+	tell    func(event.Name, event.Outcome, event.Attributes)
+	options Options
+
+	lost   bool
+	sweeps int // looks until the next sweep
+}
+
+func newUpkeep(p *parts, o Options) *upkeep {
+	return &upkeep{store: p.store, now: p.now, tell: p.traffic, options: o}
+}
+
+// run keeps up until ctx ends.
+func (u *upkeep) run(ctx context.Context) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			u.look(ctx)
+		}
+	}
+}
+
+func (u *upkeep) look(ctx context.Context) {
+	u.checkDatabase(ctx)
+	if u.sweeps--; u.sweeps > 0 || u.lost || ctx.Err() != nil {
+		return
+	}
+	u.sweeps = int(sweepEvery / lookEvery)
+	if err := u.sweep(ctx); err != nil && ctx.Err() == nil {
+		u.options.Log.Error("sweeping failed", "error", err)
+	}
+}
+
+func (u *upkeep) checkDatabase(ctx context.Context) {
+	pinging, cancel := context.WithTimeout(ctx, pingTime)
+	defer cancel()
+	err := u.store.Ping(pinging)
+	part := event.Attributes{"part": "database"}
+	switch {
+	case ctx.Err() != nil:
+	case err != nil && !u.lost:
+		u.lost = true
+		u.options.Log.Error("the database does not answer", "error", err)
+		u.tell(event.DependencyLost, event.Failure, part)
+	case err == nil && u.lost:
+		u.lost = false
+		u.options.Log.Info("the database answers again")
+		u.tell(event.DependencyRestored, event.Success, part)
+	}
+}
+
+// sweep drops in small batches until nothing is left to drop.
+func (u *upkeep) sweep(ctx context.Context) error {
+	const day = 24 * time.Hour
+	for more := true; more && ctx.Err() == nil; {
+		var err error
+		more, err = u.store.Sweep(ctx, core.Sweep{
+			Now:            u.now(),
+			Limit:          sweepLimit,
+			KeepChallenges: day,       // C-102
+			KeepEnded:      30 * day,  // of what ended or lapsed
+			KeepAddresses:  90 * day,  // C-102
+			KeepEvents:     365 * day, // C-78
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
