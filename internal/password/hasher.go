@@ -33,7 +33,7 @@ type HasherOptions struct {
 	Queue  int           // callers that may wait; 64 a slot
 	Wait   time.Duration // how long each of them may; 1 s
 	Params Params        // of new hashes; OWASP's 19 MiB, t=2, p=1
-	Rand   io.Reader
+	Rand   io.Reader     // of salts; safe for concurrent use
 }
 
 // Hasher hashes in a bounded number of slots. It is safe for concurrent use.
