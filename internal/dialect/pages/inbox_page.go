@@ -102,14 +102,10 @@ func inboxPage(typed string, refused error, entries []entry) string {
 <p class="lead">No SMS provider is configured, so every message ends here. Newest first; the list keeps itself fresh.</p>
 `)
 	writeFilter(&b, typed, refused)
-	b.WriteString(`<ol id="messages" class="messages" aria-live="polite" aria-label="Messages" data-watch>`)
-	for _, e := range entries {
-		writeEntry(&b, e)
+	if refused == nil {
+		writeList(&b, entries)
 	}
-	if len(entries) == 0 {
-		b.WriteString(`<li id="m-none" class="none">No message yet.</li>`)
-	}
-	b.WriteString("</ol>\n</main>\n</body>\n</html>\n")
+	b.WriteString("</main>\n</body>\n</html>\n")
 	return b.String()
 }
 
@@ -127,9 +123,20 @@ func writeFilter(b *strings.Builder, typed string, refused error) {
 		b.WriteString(`<a href="/dev/inbox">Show all</a>` + "\n")
 	}
 	if refused != nil {
-		b.WriteString(`<p id="refused" class="problem" role="alert">` + html.EscapeString(refused.Error()) + "</p>\n")
+		b.WriteString(`<p id="refused" class="problem" role="alert">Not a number to ask for: ` + html.EscapeString(refused.Error()) + "</p>\n")
 	}
 	b.WriteString("</form>\n")
+}
+
+func writeList(b *strings.Builder, entries []entry) {
+	b.WriteString(`<ol id="messages" class="messages" aria-live="polite" aria-label="Messages" data-watch>`)
+	for _, e := range entries {
+		writeEntry(b, e)
+	}
+	if len(entries) == 0 {
+		b.WriteString(`<li id="m-none" class="none">No message yet.</li>`)
+	}
+	b.WriteString("</ol>\n")
 }
 
 func writeEntry(b *strings.Builder, e entry) {

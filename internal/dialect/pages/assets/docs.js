@@ -1,5 +1,5 @@
 // The docs page: /openapi.json, laid out to be read and searched. It knows
-// OpenAPI 3.1, and nothing of this API.
+// OpenAPI 3.1, and of this API only that a refusal's description names its codes.
 
 const at = (id) => document.getElementById(id)
 const make = (tag, props = {}, ...children) => {
@@ -8,6 +8,9 @@ const make = (tag, props = {}, ...children) => {
   return element
 }
 const name = (ref) => decodeURIComponent(ref.split('/').pop()).replace(/~1/g, '/').replace(/~0/g, '~')
+
+// prose sets what stands in backticks as code.
+const prose = (text) => make('span', {}, ...text.split('`').map((part, i) => i % 2 ? make('code', {}, part) : part))
 
 let api
 const deref = (thing) => (thing?.$ref ? thing.$ref.slice(2).split('/').reduce((inside, key) => inside?.[key.replace(/~1/g, '/').replace(/~0/g, '~')], api) : thing)
@@ -38,7 +41,7 @@ const table = (heads, rows) =>
     make('thead', {}, make('tr', {}, ...heads.map((h) => make('th', { scope: 'col' }, h)))),
     make('tbody', {}, ...rows.map((row) => make('tr', {}, ...row.map((cell) => make('td', {}, cell)))))))
 
-const says = (s, extra) => [s?.description ?? deref(s)?.description, s && bounds(s), extra].filter(Boolean).join(' · ')
+const says = (s, extra) => prose([s?.description ?? deref(s)?.description, s && bounds(s), extra].filter(Boolean).join(' · '))
 
 // members lists what an object holds; one object in another is listed after a dot.
 function members(schema, prefix = '') {
@@ -63,26 +66,43 @@ function operation(path, verb, op, shared) {
   const body = media(deref(op.requestBody)?.content)
   const answers = Object.entries(op.responses ?? {}).map(([status, r]) => {
     const answer = deref(r), [[type, of] = []] = media(answer.content)
-    return [make('code', {}, status), of ? make('span', {}, kind(of.schema), type === 'application/json' ? '' : ` (${type})`) : '', answer.description]
+    return [make('code', {}, status), of ? make('span', {}, kind(of.schema), type.endsWith('json') ? '' : ` (${type})`) : '', prose(answer.description ?? '')]
   })
   return make('details', { className: 'op', id: `${verb}-${path}` },
     make('summary', {}, make('b', { className: 'verb ' + verb.toUpperCase() }, verb.toUpperCase()), make('code', {}, path), make('span', {}, op.summary ?? '')),
-    op.description ? make('p', { className: 'doc' }, op.description) : '',
-    (op.security ?? api.security ?? []).some((s) => Object.keys(s).length) ? make('p', {}, 'Needs: ', [...new Set((op.security ?? api.security).flatMap(Object.keys))].join(' or ')) : '',
+    op.description ? make('p', { className: 'doc' }, prose(op.description)) : '',
+    (op.security ?? api.security ?? []).some((s) => Object.keys(s).length) ? make('p', {}, 'Needs: ', prose([...new Set((op.security ?? api.security).flatMap(Object.keys))].map((s) => '`' + s + '`').join(' or '))) : '',
     ...(parameters.length ? [make('h3', {}, 'Parameters'), table(['Name', 'In', 'Type', ''],
-      parameters.map((p) => [make('code', {}, p.name), p.in, kind(p.schema), [p.description, p.schema && bounds(p.schema), p.required && 'required'].filter(Boolean).join(' · ')]))] : []),
+      parameters.map((p) => [make('code', {}, p.name), p.in, kind(p.schema), prose([p.description, p.schema && bounds(p.schema), p.required && 'required'].filter(Boolean).join(' · '))]))] : []),
     ...body.flatMap(([type, of]) => shape('Body, ' + type, of.schema)),
     make('h3', {}, 'Answers'), table(['Status', 'Body', ''], answers))
 }
 
 const schema = ([key, s]) => make('details', { className: 'op', id: 'schema-' + key },
   make('summary', {}, make('code', {}, key), make('span', {}, s.title ?? '')),
-  s.description ? make('p', { className: 'doc' }, s.description) : '',
+  s.description ? make('p', { className: 'doc' }, prose(s.description)) : '',
   s.properties || s.allOf ? table(['Member', 'Type', ''], members(s)) : make('p', {}, kind(s), ' ', bounds(s)))
+
+// errors turns the calls' refusals round: which code comes with which status, and where.
+function errors() {
+  const codes = new Map()
+  for (const [path, item] of Object.entries(api.paths))
+    for (const [verb, op] of Object.entries(item))
+      for (const [status, answer] of Object.entries(op.responses ?? {}).filter(([s]) => s >= '400'))
+        for (const [, code] of (deref(answer).description ?? '').matchAll(/`([a-z_]+)`/g)) {
+          const where = codes.get(code) ?? codes.set(code, { status: new Set(), calls: [] }).get(code)
+          where.status.add(status)
+          where.calls.push(make('li', {}, make('a', { href: `#${verb}-${path}` }, `${verb.toUpperCase()} ${path}`)))
+        }
+  return [...codes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([code, { status, calls }]) =>
+    make('details', { className: 'op', id: 'error-' + code },
+      make('summary', {}, make('b', { className: 'verb DELETE' }, [...status].join(' ')), make('code', {}, code), make('span', {}, `${calls.length} call${calls.length === 1 ? '' : 's'}`)),
+      make('ul', {}, ...calls)))
+}
 
 function lay() {
   at('title').textContent = api.info.title
-  at('about').replaceChildren(...(api.info.description ?? '').split('\n\n').map((text) => make('p', {}, text)))
+  at('about').replaceChildren(...(api.info.description ?? '').split('\n\n').map((text) => make('p', {}, prose(text))))
   const groups = new Map()
   for (const [path, item] of Object.entries(api.paths))
     for (const verb of ['get', 'post', 'put', 'patch', 'delete'].filter((v) => item[v])) {
@@ -91,7 +111,8 @@ function lay() {
     }
   at('docs').replaceChildren(
     ...[...groups].map(([group, ops]) => make('section', { className: 'docs' }, make('h2', {}, group), ...ops)),
-    make('section', { className: 'docs' }, make('h2', {}, 'Objects'), ...Object.entries(api.components?.schemas ?? {}).map(schema)))
+    make('section', { className: 'docs' }, make('h2', {}, 'Objects'), ...Object.entries(api.components?.schemas ?? {}).map(schema)),
+    make('section', { className: 'docs' }, make('h2', {}, 'Errors'), ...errors()))
 }
 
 function find() {
@@ -109,6 +130,10 @@ function find() {
 function follow() {
   const target = at(decodeURIComponent(location.hash.slice(1)))
   if (target?.tagName !== 'DETAILS') return
+  if (target.hidden) {
+    at('find').value = ''
+    find()
+  }
   target.open = true
   target.scrollIntoView()
 }

@@ -40,6 +40,7 @@ const calls = {
       return 'The same code again, with the same expiry and the same guesses left.'
     },
   },
+  inbox: { ask: () => get(inboxAddress(), false), got: (messages) => `${messages.length} sent to this number, newest first.` },
   jwks: { ask: () => get('/.well-known/jwks.json', false), got: () => 'With these, any service checks an access token without asking us.' },
   refresh: {
     ask: (f) => post('/v1/token/refresh', { refresh_token: chosenToken(f.which), ...(f.which === 'oldest' ? {} : device()) }),
@@ -50,7 +51,7 @@ const calls = {
       if (f.which === 'current') return 'A new pair; the refresh token before is used up.'
       return same ? 'The same successor again, with a fresh access token: a lost answer costs nobody their session.' : 'A new pair.'
     },
-    refused: (problem) => problem.code === 'invalid_token' && signedOut(),
+    refused: ({ code }) => code === 'invalid_token' && (signedOut(), 'The session has ended, for whoever holds any of its tokens. Sign in again.'),
   },
   me: { ask: () => get('/v1/me'), got: (user) => (account(user), `Account ${user.id}.`) },
   sessions: { ask: () => get('/v1/sessions'), got: ({ sessions }) => listSessions(sessions) },
@@ -269,8 +270,9 @@ async function send(form, asked, got, given) {
     at('.say', call).textContent = got(body, given)
     done(form.closest('.step').id)
   } else {
-    complain(call, body ?? { title: `Status ${answer.status}` })
-    calls[form.dataset.call].refused?.(body ?? {})
+    const problem = body ?? { title: `Status ${answer.status}` }
+    const expired = asked.bearer !== undefined && problem.code === 'invalid_token'
+    complain(call, problem, calls[form.dataset.call].refused?.(problem) || (expired && 'An access token lives only minutes: if it ran out, refresh and try again.'))
     const seconds = Number(answer.headers.get('Retry-After'))
     if (seconds) wait(form, seconds, 'Try again in')
   }
@@ -279,12 +281,12 @@ async function send(form, asked, got, given) {
 }
 
 // complain shows a refusal as the API words it.
-function complain(call, { title, detail, code, attempts_left, errors = [] }) {
+function complain(call, { title, detail, code, attempts_left, errors = [] }, hint) {
   const box = at('.problem', call)
   box.replaceChildren(make('strong', {}, title), ' ', detail ?? '', ' ', code ? make('code', {}, code) : '',
     attempts_left === undefined ? '' : ` ${attempts_left} guesses left.`,
     make('ul', {}, ...errors.map((e) => make('li', {}, make('code', {}, e.location), ' ', e.message))))
-  if (code === 'invalid_token') box.append(make('p', {}, 'An access token lives only minutes: if it ran out, refresh and try again.'))
+  if (hint) box.append(make('p', {}, hint))
   box.hidden = false
 }
 
