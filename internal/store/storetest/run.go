@@ -1,0 +1,61 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/countersign/countersign/internal/core"
+)
+
+// Run holds an engine against the definition of core.Store. open gives a
+// fresh, empty store and registers its own cleanup; it is called once a case.
+func Run(t *testing.T, open func(t *testing.T) core.Store) {
+	flows := []struct {
+		name  string
+		cases func(flow)
+	}{
+		{"challenge", challenges},
+		{"resend", resends},
+		{"guess", guesses},
+		{"repeat", repeats},
+		{"limits", limits},
+		{"signin", signIns},
+		{"signup", signups},
+		{"login", logins},
+		{"reset", resets},
+		{"phone", phoneChanges},
+		{"reauth", reauthentications},
+		{"try", passwordTries},
+		{"password", passwords},
+		{"rotate", rotations},
+		{"sessions", sessionEnds},
+		{"user", users},
+		{"operator", operators},
+		{"outbox", messages},
+		{"events", events},
+		{"keys", keys},
+		{"sweep", sweeps},
+		{"races", races},
+		{"endings", endings},
+		{"model", models},
+	}
+	for _, each := range flows {
+		t.Run(each.name, func(t *testing.T) {
+			t.Parallel()
+			each.cases(flow{t: t, open: open})
+		})
+	}
+}
+
+// flow is one file's list of cases.
+type flow struct {
+	t    *testing.T
+	open func(t *testing.T) core.Store
+}
+
+// shows runs one case in a world of its own.
+func (f flow) shows(what string, body func(*world)) {
+	f.t.Run(what, func(t *testing.T) {
+		t.Parallel()
+		body(newWorld(t, f.open(t), seeded()))
+	})
+}
