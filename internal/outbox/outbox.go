@@ -22,6 +22,8 @@ const (
 	queueLength  = 1024
 
 	sendTimeout  = 10 * time.Second
+	settleTries  = 3
+	settlePause  = time.Second
 	messageLease = 20 * time.Second // sending and settling fit in; a crash delays by it
 	writeTimeout = 10 * time.Second
 	eventLease   = 30 * time.Second
@@ -181,15 +183,13 @@ func (b *Outbox) newID() (string, error) {
 	return keyring.NewID(b.o.Now(), b.o.Rand)
 }
 
-// pause waits, and tells whether ctx still lives.
-func pause(ctx context.Context, d time.Duration) bool {
+// pause waits, but not beyond the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return false
 	case <-timer.C:
-		return true
 	}
 }
 

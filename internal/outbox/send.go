@@ -35,7 +35,12 @@ type attempt struct {
 // also when ctx does, within the send's own timeout.
 func (m *messenger) send(ctx context.Context, message core.Message, holder string) {
 	ctx = context.WithoutCancel(ctx)
-	m.settle(ctx, message, holder, m.attempt(ctx, message))
+	id, err := m.b.newID() // before anything is sent that could not be settled
+	if err != nil {
+		m.b.o.Log.Error("a message cannot be sent now", "message", message.ID, "error", err)
+		return
+	}
+	m.settle(ctx, message, m.outcome(id, message, holder, m.attempt(ctx, message)))
 }
 
 func (m *messenger) attempt(ctx context.Context, message core.Message) attempt {
@@ -67,9 +72,8 @@ func (m *messenger) attempt(ctx context.Context, message core.Message) attempt {
 	return attempt{to: to, reason: reasonUnavailable, retry: true}
 }
 
-// settle records the attempt with its event. What cannot be recorded is sent
-// again once its lease is over.
-func (m *messenger) settle(ctx context.Context, message core.Message, holder string, a attempt) {
+// outcome is what the store is to keep of an attempt, with its event.
+func (m *messenger) outcome(id string, message core.Message, holder string, a attempt) core.SettleMessage {
 	now := m.b.o.Now()
 	s := core.SettleMessage{
 		ID: message.ID, Holder: holder, State: core.MessageSent,
@@ -82,14 +86,22 @@ func (m *messenger) settle(ctx context.Context, message core.Message, holder str
 			s.State, s.RetryAt = core.MessageQueued, again
 		}
 	}
-	id, err := m.b.newID()
-	if err == nil {
-		s.Event = m.event(id, message, a, s)
-		_, err = m.b.o.Store.SettleMessage(ctx, s)
+	s.Event = m.event(id, message, a, s)
+	return s
+}
+
+// settle has the store keep it. What cannot be kept is sent again once its
+// lease is over, so this is tried more than once. An answer that was lost does
+// no harm: settled once, the message is no longer this holder's.
+func (m *messenger) settle(ctx context.Context, message core.Message, s core.SettleMessage) {
+	var err error
+	for range settleTries {
+		if _, err = m.b.o.Store.SettleMessage(ctx, s); err == nil {
+			return
+		}
+		pause(ctx, settlePause)
 	}
-	if err != nil {
-		m.b.o.Log.Error("a message cannot be settled and will be sent again", "message", message.ID, "state", s.State, "error", err)
-	}
+	m.b.o.Log.Error("a message cannot be settled and will be tried again", "message", message.ID, "state", s.State, "error", err)
 }
 
 // pauseBefore is how long a message waits after its nth try: 2 s, then 8 s.
