@@ -23,8 +23,7 @@ const MaxBody = 16 << 10
 // unsupported_media_type, content_too_large, malformed_request.
 func ReadBody(w http.ResponseWriter, r *http.Request, mediaType string) ([]byte, error) {
 	if r.ContentLength > MaxBody {
-		w.Header().Set("Connection", "close")
-		return nil, refuse(CodeContentTooLarge)
+		return nil, tooLarge(w)
 	}
 	if r.ContentLength == 0 {
 		return nil, nil
@@ -34,10 +33,10 @@ func ReadBody(w http.ResponseWriter, r *http.Request, mediaType string) ([]byte,
 		return nil, refuse(CodeUnsupportedMediaType)
 	}
 	body, err := readAll(http.MaxBytesReader(w, r.Body, MaxBody), r.ContentLength)
-	var tooLarge *http.MaxBytesError
+	var overlong *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
-		return nil, refuse(CodeContentTooLarge)
+	case errors.As(err, &overlong):
+		return nil, tooLarge(w)
 	case err != nil:
 		return nil, refuse(CodeMalformedRequest)
 	case len(body) == 0:
@@ -46,6 +45,12 @@ func ReadBody(w http.ResponseWriter, r *http.Request, mediaType string) ([]byte,
 		return nil, refuse(CodeUnsupportedMediaType)
 	}
 	return body, nil
+}
+
+// tooLarge refuses a body, and the connection that has more of it.
+func tooLarge(w http.ResponseWriter) error {
+	w.Header().Set("Connection", "close")
+	return refuse(CodeContentTooLarge)
 }
 
 // readAll reads to the end, into one piece where the size is known.

@@ -126,7 +126,7 @@ func decode[In any](w http.ResponseWriter, r *http.Request, route *Route, door D
 			return call, err
 		}
 	} else if r.ContentLength > MaxBody {
-		return call, refuse(CodeContentTooLarge)
+		return call, tooLarge(w)
 	}
 	if route.Idempotent {
 		if call.Idempotency.Key, err = idempotencyKey(r); err != nil {

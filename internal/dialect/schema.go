@@ -62,6 +62,7 @@ func newSchemas(types TypeSchemas, routes []Route) (*schemas, error) {
 			}
 		}
 		fixSlices(schema)
+		schema.AdditionalProperties = nil // answers may grow; clients have to bear it
 		s.named[t.Name()] = schema
 	}
 	return s, nil

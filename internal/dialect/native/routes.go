@@ -3,6 +3,7 @@ package native
 import (
 	"net/http"
 	"reflect"
+	"time"
 
 	"github.com/google/jsonschema-go/jsonschema"
 
@@ -24,6 +25,7 @@ func Types() (dialect.TypeSchemas, error) {
 			core.PurposePasswordReset, core.PurposePhoneChange, core.PurposeReauthentication),
 		reflect.TypeFor[core.Channel]():  dialect.Enum(core.ChannelSMS),
 		reflect.TypeFor[event.Outcome](): dialect.Enum(event.Success, event.Failure),
+		reflect.TypeFor[time.Time]():     {Type: "string", Format: "date-time"},
 	}
 	events, err := jsonschema.For[eventMembers](&jsonschema.ForOptions{TypeSchemas: types})
 	if err != nil {
