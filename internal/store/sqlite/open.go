@@ -1,0 +1,194 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/countersign/countersign/internal/core"
+)
+
+// Options say where the database is.
+type Options struct {
+	Path    string // of the file; made with mode 0600 where there is none
+	Readers int    // connections that read beside the writer; 4 where 0
+	Log     *slog.Logger
+
+	// Faults is asked at each step (StepBegin, …), so that tests can inject
+	// failures; nil in production. It is called by the writer alone.
+	Faults func(step string) error
+
+	batch int    // operations a commit; maxBatch where 0
+	vfs   string // how SQLite reaches the disk; the default where ""
+}
+
+// Store is the SQLite engine of core.Store. Several processes may have the
+// same file open.
+type Store struct {
+	path    string
+	log     *slog.Logger
+	writer  *writer
+	readers pool
+	sweptTo int64 // rowid of the last session that was swept; the writer's alone
+
+	closing sync.Once
+	closed  error // what closing came to
+}
+
+var _ core.Store = (*Store)(nil)
+
+// Open opens the database, makes it where there is none, and brings its schema
+// up to date. Its errors name the file and the remedy.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	if err := makeFiles(o.Path); err != nil {
+		return nil, explain(o.Path, err)
+	}
+	if err := migrate(ctx, o); err != nil {
+		return nil, explain(o.Path, err)
+	}
+	s, err := connectAll(o)
+	if err != nil {
+		return nil, explain(o.Path, err)
+	}
+	return s, nil
+}
+
+func (o Options) complete() (Options, error) {
+	path, err := filepath.Abs(o.Path)
+	if err != nil {
+		return o, fmt.Errorf("finding %s: %w", o.Path, err)
+	}
+	o.Path = path
+	if o.Readers == 0 {
+		o.Readers = 4
+	}
+	if o.batch == 0 {
+		o.batch = maxBatch
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o, nil
+}
+
+// makeFiles makes what SQLite would make itself, but readable by the owner
+// alone. The two beside the database go when the last process closes it.
+func makeFiles(path string) error {
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func connectAll(o Options) (*Store, error) {
+	s := &Store{path: o.Path, log: o.Log, readers: make(pool, o.Readers)}
+	writing, err := connect(dsn(o.Path, o.vfs, pragmas("cache_size(-16000)")))
+	if err != nil {
+		return nil, err
+	}
+	for range o.Readers {
+		reading, err := connect(dsn(o.Path, o.vfs, pragmas("query_only(on)")))
+		if err != nil {
+			return nil, errors.Join(err, s.readers.close(len(s.readers)), writing.close())
+		}
+		s.readers <- reading
+	}
+	s.writer = newWriter(writing, o.batch, o.Faults)
+	return s, nil
+}
+
+// Close lets the operations that were handed in run to their end, brings what
+// is in the log into the file, and closes it. Later operations get ErrClosed.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		s.writer.close()
+		_, checkpointed := s.writer.conn.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+		failed := errors.Join(checkpointed, s.readers.close(cap(s.readers)), s.writer.conn.close())
+		s.closed = wrap("closing "+s.path, failed)
+	})
+	return s.closed
+}
+
+// MessagesQueued implements core.Store.
+func (s *Store) MessagesQueued() <-chan struct{} { return s.writer.signals.messages }
+
+// EventsQueued implements core.Store.
+func (s *Store) EventsQueued() <-chan struct{} { return s.writer.signals.events }
+
+// Ping implements core.Store: it reads from the file.
+func (s *Store) Ping(ctx context.Context) error {
+	_, err := read(ctx, s, "pinging", func(tx *tx) bool { return tx.exists("SELECT count(*) FROM keys") })
+	return err
+}
+
+// pool is the reading connections that nobody uses just now; nil takes none.
+type pool chan *conn
+
+func (p pool) take(ctx context.Context) (*conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case conn, open := <-p:
+		if !open {
+			return nil, ErrClosed
+		}
+		return conn, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p pool) give(conn *conn) { p <- conn }
+
+// close waits for n connections to come back, and closes them and the pool.
+func (p pool) close(n int) error {
+	var failed error
+	for range n {
+		failed = errors.Join(failed, (<-p).close())
+	}
+	close(p)
+	return failed
+}
+
+// explain says what a failure to open means, and what to do.
+func explain(path string, err error) error {
+	remedy := ""
+	switch {
+	case errors.Is(err, sqlite3.NOTADB), errors.Is(err, sqlite3.CORRUPT):
+		remedy = "it is damaged, or no database: restore it from a backup, or move it away to begin anew"
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.CANTOPEN):
+		remedy = "the file and its directory must be writable by this user"
+	case errors.Is(err, sqlite3.FULL):
+		remedy = "the disk is full: make room"
+	case errors.Is(err, sqlite3.BUSY):
+		remedy = "another process holds it: stop that one, or wait"
+	default:
+		return fmt.Errorf("opening the database %s: %w", path, err)
+	}
+	return fmt.Errorf("opening the database %s: %s: %w", path, remedy, err)
+}
+
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

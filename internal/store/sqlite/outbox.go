@@ -1,0 +1,111 @@
+package sqlite
+
+import (
+	"context"
+
+	"github.com/countersign/countersign/internal/core"
+)
+
+// dueMessage is a queued message with what its challenge, if any, says of it.
+type dueMessage struct {
+	core.Message
+	text  []byte // the challenge's
+	ended bool
+}
+
+// ClaimMessages implements core.Store.
+func (s *Store) ClaimMessages(ctx context.Context, in core.Claim) ([]core.Message, error) {
+	return write(ctx, s, "claiming messages", func(tx *tx) []core.Message {
+		var claimed []core.Message
+		for len(claimed) < in.Limit {
+			due := tx.dueMessages(in, in.Limit-len(claimed))
+			if len(due) == 0 {
+				break
+			}
+			for _, m := range due {
+				if state := m.unsendable(in); state != "" {
+					tx.giveUp(m.ID, state, in)
+					continue
+				}
+				m.Tries++
+				tx.exec("UPDATE messages SET tries = ?, holder = ?, due_at = ? WHERE id = ?",
+					m.Tries, in.Holder, in.Now.Add(in.Lease), m.ID)
+				if m.ChallengeID != "" {
+					m.Sealed, m.SealedFor = m.text, m.ChallengeID
+				}
+				claimed = append(claimed, m.Message)
+			}
+		}
+		return claimed
+	})
+}
+
+func (tx *tx) dueMessages(in core.Claim, limit int) []dueMessage {
+	return collect(tx, `SELECT c.sealed, c.id IS NOT NULL AND (c.sealed IS NULL OR c.redeemed_at > 0 OR c.voided_at > 0
+			OR c.guesses_left <= 0 OR c.expires_at <= ?1),
+		m.id, m.challenge_id, m.user_id, m.purpose, m.channel, m.phone_key, m.phone_masked,
+		m.sealed, m.sealed_for, m.state, m.tries, m.created_at, m.expires_at, m.request_id
+		FROM messages m LEFT JOIN challenges c ON c.id = m.challenge_id
+		WHERE m.state = 'queued' AND m.due_at <= ?1 ORDER BY m.created_at, m.position LIMIT ?2`,
+		func(r *row) dueMessage {
+			return dueMessage{text: r.blob(), ended: r.flag(), Message: readMessage(r)}
+		}, in.Now, limit)
+}
+
+// unsendable tells what becomes of a due message that is not sent: "" if it is.
+func (m dueMessage) unsendable(in core.Claim) core.MessageState {
+	switch {
+	case m.ended || !in.Now.Before(m.ExpiresAt):
+		return core.MessageExpired
+	case m.Tries >= core.MaxSendTries:
+		return core.MessageFailed
+	}
+	return ""
+}
+
+// giveUp takes a message from the queue, and its text.
+func (tx *tx) giveUp(id string, state core.MessageState, in core.Claim) {
+	tx.exec("UPDATE messages SET state = ?, sealed = NULL, holder = '', settled_at = ? WHERE id = ?", string(state), in.Now, id)
+}
+
+// SettleMessage implements core.Store.
+func (s *Store) SettleMessage(ctx context.Context, in core.SettleMessage) (core.Outcome, error) {
+	return write(ctx, s, "settling a message", func(tx *tx) core.Outcome {
+		var of core.User
+		var challengeID string
+		held := tx.one(`SELECT user_id, phone_key, phone_masked, challenge_id FROM messages
+			WHERE id = ? AND holder = ? AND state = 'queued'`, func(r *row) {
+			of.ID, of.Phone.Key, of.Phone.Masked, challengeID = r.text(), r.text(), r.text(), r.text()
+		}, in.ID, in.Holder)
+		if !held {
+			return core.NotHolder
+		}
+		if in.State == core.MessageQueued {
+			tx.exec("UPDATE messages SET holder = '', due_at = ?, provider = ?, provider_ref = ? WHERE id = ?",
+				in.RetryAt, in.Provider, in.ProviderRef, in.ID)
+		} else {
+			tx.exec(`UPDATE messages SET state = ?, sealed = NULL, holder = '', settled_at = ?, provider = ?, provider_ref = ?
+				WHERE id = ?`, string(in.State), in.Now, in.Provider, in.ProviderRef, in.ID)
+			tx.dropUnsendable(challengeID)
+		}
+		tx.tell(in.Event, of, "")
+		return core.Done
+	})
+}
+
+// dropUnsendable takes a challenge's text once no resend is left and nothing
+// of it is queued.
+func (tx *tx) dropUnsendable(challengeID string) {
+	if challengeID != "" {
+		tx.exec(`UPDATE challenges SET sealed = NULL WHERE id = ?1 AND resend_at = 0
+			AND NOT EXISTS (SELECT 1 FROM messages WHERE challenge_id = ?1 AND state = 'queued')`, challengeID)
+	}
+}
+
+// Messages implements core.Store. The newest comes first.
+func (s *Store) Messages(ctx context.Context, phoneKey string, limit int) ([]core.Message, error) {
+	return read(ctx, s, "reading messages", func(tx *tx) []core.Message {
+		return collect(tx, "SELECT "+messageColumns+" FROM messages WHERE phone_key = ? ORDER BY position DESC LIMIT ?",
+			readMessage, phoneKey, limit)
+	})
+}
