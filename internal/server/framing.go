@@ -80,7 +80,7 @@ type framing struct {
 	size int    // bytes of the headers (or trailers) so far
 	left uint64
 
-	old     bool // HTTP/1.0
+	old     bool // before HTTP/1.1, which knows no chunks
 	length  bool // Content-Length was seen
 	coded   bool // Transfer-Encoding was seen
 	foreign bool // one that is not chunked
@@ -146,7 +146,7 @@ func (f *framing) byte(b byte) bool {
 func (f *framing) judge(line string) bool {
 	switch f.step {
 	case requestLine:
-		f.step, f.old = header, strings.HasSuffix(line, "HTTP/1.0")
+		f.step, f.old = header, !strings.HasSuffix(line, " HTTP/1.1")
 		return line != ""
 	case header:
 		if line == "" {

@@ -83,7 +83,7 @@ func (p *parts) openStore(ctx context.Context, c config.Config) error {
 	}
 	path := filepath.Join(c.DataDir, databaseFile)
 	if p.store, err = sqlite.Open(ctx, sqlite.Options{Path: path, Log: p.options.Log}); err != nil {
-		return fmt.Errorf("opening the database %s: %w", path, err)
+		return err
 	}
 	if p.keys, err = openKeys(ctx, p.store, p.ring, p.now(), p.options.Rand); err != nil {
 		return fmt.Errorf("opening the keys in %s: %w", path, err)

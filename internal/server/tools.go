@@ -22,7 +22,7 @@ func Backup(ctx context.Context, c config.Config, target string, stdout io.Write
 		return err
 	}
 	if err := sqlite.Backup(ctx, path, target); err != nil {
-		return fmt.Errorf("backing up %s: %w", path, err)
+		return err
 	}
 	key := "COUNTERSIGN_MASTER_KEY (or master_key in the settings file)"
 	if c.MasterKey.Reveal() == "" {
@@ -46,7 +46,7 @@ func Migrate(ctx context.Context, c config.Config, o Options, stdout io.Writer) 
 	path := filepath.Join(c.DataDir, databaseFile)
 	store, err := sqlite.Open(ctx, sqlite.Options{Path: path, Log: o.Log})
 	if err != nil {
-		return fmt.Errorf("opening the database %s: %w", path, err)
+		return err
 	}
 	if err := store.Close(); err != nil {
 		return fmt.Errorf("closing the database %s: %w", path, err)
@@ -99,7 +99,7 @@ func logHead(ctx context.Context, c config.Config, o Options) (head event.Head, 
 	path := filepath.Join(c.DataDir, databaseFile)
 	store, err := sqlite.Open(ctx, sqlite.Options{Path: path, Log: o.Log})
 	if err != nil {
-		return head, fmt.Errorf("opening the database %s: %w", path, err)
+		return head, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	head, err = store.LogHead(ctx, "file")
