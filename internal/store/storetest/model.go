@@ -64,6 +64,15 @@ type model struct {
 	until    time.Time   // passwords: the end of the wait
 }
 
+// pick draws one of a list, by its place: a run's log stays readable. Where
+// there is none, the run goes on with another action.
+func pick[T any](rt *rapid.T, what string, from []T) T {
+	if len(from) == 0 {
+		rt.Skip("there is no", what)
+	}
+	return from[rapid.IntRange(0, len(from)-1).Draw(rt, what)]
+}
+
 // check compares what can be read.
 func (m *model) check(*rapid.T) {
 	state := m.w.number(m.phone.Key)
@@ -98,10 +107,7 @@ func (m *model) begin(rt *rapid.T) {
 }
 
 func (m *model) guess(rt *rapid.T) {
-	if len(m.challenges) == 0 {
-		return
-	}
-	c := rapid.SampledFrom(m.challenges).Draw(rt, "challenge")
+	c := pick(rt, "challenge", m.challenges)
 	code := rapid.SampledFrom([]string{right, right, wrong}).Draw(rt, "code")
 	want, retryAt := m.judge(c, code)
 
@@ -222,10 +228,7 @@ func (m *model) opened(in core.SignIn, got core.Session) {
 }
 
 func (m *model) rotate(rt *rapid.T) {
-	if len(m.sessions) == 0 {
-		return
-	}
-	s := rapid.SampledFrom(m.sessions).Draw(rt, "session")
+	s := pick(rt, "session", m.sessions)
 	counter := s.Counter - rapid.SampledFrom([]int64{0, 0, 1, 1, 2, -1}).Draw(rt, "behind")
 	alive := s.Alive(m.w.now)
 	if counter < 0 || (!alive && counter > s.Counter) {
@@ -267,11 +270,8 @@ func (m *model) refresh(s *core.Session, in core.RotateSession) {
 }
 
 func (m *model) endOne(rt *rapid.T) {
-	if len(m.sessions) == 0 {
-		return
-	}
-	actor := rapid.SampledFrom(m.sessions).Draw(rt, "actor")
-	target := rapid.SampledFrom(m.sessions).Draw(rt, "target")
+	actor := pick(rt, "actor", m.sessions)
+	target := pick(rt, "target", m.sessions)
 	want := core.Done
 	switch {
 	case !actor.Alive(m.w.now):
@@ -286,46 +286,47 @@ func (m *model) endOne(rt *rapid.T) {
 }
 
 func (m *model) endAll(rt *rapid.T) {
-	if len(m.sessions) == 0 {
-		return
-	}
-	actor := rapid.SampledFrom(m.sessions).Draw(rt, "actor")
+	actor := pick(rt, "actor", m.sessions)
 	in := core.EndSessions{SessionID: actor.ID, Scope: core.ScopeAll, Reason: "logout", Now: m.w.now}
 	want := core.SessionEnded
 	if actor.Alive(m.w.now) {
 		want = core.Done
-		m.ended("")
+		for _, s := range m.end("") {
+			s.EndReason = in.Reason
+		}
 	}
 	m.w.outcome(do(m.w, m.w.store.EndSessions, in), want)
 }
 
 func (m *model) replacePassword(rt *rapid.T) {
-	if len(m.sessions) == 0 {
-		return
-	}
-	actor := rapid.SampledFrom(m.sessions).Draw(rt, "actor")
+	actor := pick(rt, "actor", m.sessions)
 	in := core.SetPassword{
 		SessionID: actor.ID, Generation: m.user.Generation, Hash: "another hash", HistoryKeep: historyKeep, Now: m.w.now,
 	}
-	want := core.SessionEnded
-	if actor.Alive(m.w.now) {
-		want = core.Done
-		m.user.PasswordHash = in.Hash
-		m.ended(actor.ID)
+	if !actor.Alive(m.w.now) {
+		m.w.outcome(do(m.w, m.w.store.SetPassword, in), core.SessionEnded)
+		return
 	}
-	m.w.outcome(do(m.w, m.w.store.SetPassword, in), want)
-	m.user.UpdatedAt = m.w.user(m.user.ID).UpdatedAt // the definition leaves it open
+	m.w.outcome(do(m.w, m.w.store.SetPassword, in), core.Done)
+	m.user.PasswordHash = in.Hash
+	m.user.UpdatedAt = m.w.user(m.user.ID).UpdatedAt // the definition leaves it open,
+	for _, s := range m.end(actor.ID) {
+		s.EndReason = m.w.session(s.ID).EndReason // and this
+	}
 }
 
-// ended is what ends a user's sessions, all but one: the reasons are the
-// operation's own. A decoy belongs to nobody: whether it is voided is open.
-func (m *model) ended(but string) {
+// end is what ends a user's living sessions, all but one, and gives them. A
+// decoy belongs to nobody: whether it is voided is open.
+func (m *model) end(but string) []*core.Session {
+	var ended []*core.Session
 	for _, s := range m.sessions {
 		if s.ID != but && s.Alive(m.w.now) {
 			s.EndedAt = m.w.now
+			ended = append(ended, s)
 		}
 	}
 	m.user.Generation++
 	m.challenges = slices.DeleteFunc(m.challenges, func(c *core.Challenge) bool { return c.Decoy })
 	m.void(func(core.Challenge) bool { return true })
+	return ended
 }

@@ -32,7 +32,6 @@ func resendDone(w *world) {
 	c = do(w, w.store.Challenge, c.ID)
 	w.setClock(c.ResendAt)
 	in := w.resend(c)
-	in.Message.State = core.MessageWithheld // the operation decides
 	before := len(w.messagesOf(c.Phone.Key))
 	got := do(w, w.store.ResendChallenge, in)
 
