@@ -179,7 +179,7 @@ type sender struct {
 
 func (s *sender) Name() string { return "fake" }
 
-func (s *sender) Send(_ context.Context, m gateway.Message) (gateway.Sent, error) {
+func (s *sender) Send(ctx context.Context, m gateway.Message) (gateway.Sent, error) {
 	s.mu.Lock()
 	s.sent = append(s.sent, m)
 	s.at = append(s.at, time.Now())
@@ -189,6 +189,9 @@ func (s *sender) Send(_ context.Context, m gateway.Message) (gateway.Sent, error
 		if err := answer(m); err != nil {
 			return gateway.Sent{}, err
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		return gateway.Sent{}, err
 	}
 	return gateway.Sent{ProviderRef: "ref-" + m.ID}, nil
 }

@@ -163,7 +163,7 @@ func TestC77HeadIsKeptInTheStore(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		path := filepath.Join(b.dir, "security.log")
 		open := func() *event.File {
-			head, err := b.store.LogHead(t.Context(), "file")
+			head, err := b.store.LogHead(b.t.Context(), "file")
 			if err != nil && b.stop != nil {
 				t.Fatal(err)
 			}
@@ -175,7 +175,7 @@ func TestC77HeadIsKeptInTheStore(t *testing.T) {
 		}
 		verify := func(lines int64) {
 			t.Helper()
-			head, err := b.store.LogHead(t.Context(), "file")
+			head, err := b.store.LogHead(b.t.Context(), "file")
 			if err != nil {
 				t.Fatal(err)
 			}
