@@ -66,7 +66,6 @@ func (s *Store) ResendChallenge(ctx context.Context, in core.ResendChallenge) (c
 		c.Resends++
 		c.ResendAt = in.NextResendAt
 		tx.exec("UPDATE challenges SET resends = ?, resend_at = ? WHERE id = ?", c.Resends, c.ResendAt, c.ID)
-		in.Message.State = core.MessageQueued
 		if c.Decoy {
 			in.Message.State = core.MessageWithheld
 		}
