@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"io"
+	"net/http"
 	"regexp"
 	"sync"
 	"testing"
@@ -11,12 +13,14 @@ import (
 	"github.com/countersign/countersign/internal/server"
 )
 
+const goodPassword = "violet kettle under a bridge"
+
 // house is a whole server in this process, on free ports, with a clock that the
 // test moves.
 type house struct {
 	*server.Server
+	*client
 	clock    *clock
-	dir      string
 	public   string // base URL of the public listener
 	operator string
 }
@@ -24,11 +28,12 @@ type house struct {
 // startHouse starts a server over a fresh data folder, and stops it in the end.
 func startHouse(t *testing.T, settings ...string) *house {
 	t.Helper()
-	return startHouseIn(t, t.TempDir(), settings...)
+	return startHouseIn(t, t.TempDir(), io.Discard, settings...)
 }
 
-// startHouseIn starts one over a data folder that may have been used before.
-func startHouseIn(t *testing.T, dir string, settings ...string) *house {
+// startHouseIn starts one over a data folder that may have been used before,
+// with its process log written to log.
+func startHouseIn(t *testing.T, dir string, log io.Writer, settings ...string) *house {
 	t.Helper()
 	env := append([]string{
 		"COUNTERSIGN_LISTEN=127.0.0.1:0", "COUNTERSIGN_OPERATOR_LISTEN=127.0.0.1:0", "COUNTERSIGN_DATA_DIR=" + dir,
@@ -37,13 +42,15 @@ func startHouseIn(t *testing.T, dir string, settings ...string) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{clock: &clock{now: time.Now()}, dir: dir}
-	h.Server, err = server.Start(context.Background(), c, server.Options{Now: h.clock.read})
+	h := &house{clock: &clock{now: time.Now()}}
+	h.Server, err = server.Start(context.Background(), c, server.Options{Now: h.clock.read, Log: server.NewLog(log, "text")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.public, h.operator = "http://"+h.Addr(), "http://"+h.OperatorAddr()
+	h.client = newClient(h.public)
 	t.Cleanup(func() {
+		h.close()
 		if err := h.Stop(context.Background()); err != nil {
 			t.Errorf("stopping: %v", err)
 		}
@@ -69,24 +76,72 @@ func (c *clock) pass(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+// patience is how long a test waits for what happens beside its requests.
+const patience = 20 * time.Second
+
+// eventually polls until done answers true; the outbox and starting servers work
+// beside the test.
+func eventually(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if done() {
+			return
+		}
+	}
+	t.Fatalf("never seen: %s", what)
+}
+
+// The last line of a message has its code alone.
 var lastCode = regexp.MustCompile(`#([0-9]{6,8})$`)
 
-// code waits for the newest message of a challenge and reads its code.
-func (h *house) code(t *testing.T, challenge string) string {
+// code waits for the message of a challenge and reads its code.
+func (h *house) code(t testing.TB, challenge string) string {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for time.Now().Before(deadline) {
-		messages, err := inbox(h.public, "")
+	var code string
+	eventually(t, "the message of challenge "+challenge, func() bool {
+		messages, err := h.inbox("")
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range messages {
 			if m.ChallengeID == challenge {
-				return lastCode.FindStringSubmatch(m.Body)[1]
+				code = lastCode.FindStringSubmatch(m.Body)[1]
+				return true
 			}
 		}
-		time.Sleep(time.Millisecond) // the outbox works beside the requests
+		return false
+	})
+	return code
+}
+
+// told waits until the newest message to a number has the purpose given.
+func (h *house) told(t testing.TB, number, purpose string) {
+	t.Helper()
+	eventually(t, "a message "+purpose+" to "+number, func() bool {
+		messages, err := h.inbox(number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(messages) > 0 && messages[0].Purpose == purpose
+	})
+}
+
+// signUp makes an account and gives the TokenSet; password "" leaves it without.
+func (h *house) signUp(t testing.TB, number, password string) answer {
+	t.Helper()
+	body := members{"phone_number": number}
+	if password != "" {
+		body["password"] = password
 	}
-	t.Fatalf("no message of challenge %s arrived", challenge)
-	return ""
+	begun := h.must(t, http.StatusAccepted, http.MethodPost, "/v1/signup", ask{body: body})
+	challenge := begun.text("challenge_id")
+	return h.must(t, http.StatusOK, http.MethodPost, "/v1/challenges/"+challenge+"/verify",
+		ask{body: members{"code": h.code(t, challenge)}})
+}
+
+// wrongCode is a code that is not the right one.
+func wrongCode(right string) string {
+	digits := []byte(right)
+	digits[0] = '0' + (digits[0]-'0'+1)%10
+	return string(digits)
 }

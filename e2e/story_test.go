@@ -2,12 +2,9 @@ package e2e
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,11 +25,16 @@ import (
 //	< challenge_id = $ch           … kept as $ch, or compared if kept before
 //	< resend_at = *                … there, whatever it is
 //	< attempts_left = -            … not there
+//	! with COUNTERSIGN_X=y         a setting of the house, in the first lines
 //	! code $code $ch               the code that was sent for challenge $ch
+//	! wrong $bad $code             another code than that
+//	! told +14155550100 purpose    the number was sent a message of this purpose
+//	! silent +14155550100          the number was sent nothing at all
 //	! pass 30s                     time passes
 //	! distinct $a $b               two kept values differ
 //
-// Blank lines and lines that begin with # are for the reader.
+// $operator is the operator listener, for paths that are not public. Blank lines
+// and lines that begin with # are for the reader.
 func TestStories(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txt")
@@ -46,7 +48,8 @@ func TestStories(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := &story{t: t, house: startHouse(t), file: file, kept: map[string]string{}}
+			house := startHouse(t, settingsOf(string(text))...)
+			s := &story{t: t, house: house, file: file, kept: map[string]string{"$operator": house.operator}}
 			s.tell(string(text))
 		})
 	}
@@ -60,10 +63,8 @@ type story struct {
 	kept  map[string]string
 
 	request *http.Request
-	headers []string
 	body    string
-	answer  *http.Response
-	content map[string]any
+	answer  *answer
 }
 
 func (s *story) tell(text string) {
@@ -88,6 +89,17 @@ func (s *story) tell(text string) {
 	}
 }
 
+// settingsOf gives the settings that a story asks for.
+func settingsOf(text string) []string {
+	var settings []string
+	for line := range strings.Lines(text) {
+		if setting, ok := strings.CutPrefix(strings.TrimSpace(line), "! with "); ok {
+			settings = append(settings, setting)
+		}
+	}
+	return settings
+}
+
 func (s *story) fail(format string, args ...any) {
 	s.t.Helper()
 	s.t.Fatalf("%s:%d: %s", s.file, s.line, fmt.Sprintf(format, args...))
@@ -106,11 +118,18 @@ func (s *story) fill(text string) string {
 	})
 }
 
-var requestLine = regexp.MustCompile(`^([A-Z]+) (/\S*)$`)
+var requestLine = regexp.MustCompile(`^([A-Z]+) (http://[^/]+)?(/\S*)$`)
 
 func (s *story) ask(text string) {
 	if m := requestLine.FindStringSubmatch(text); m != nil {
-		request, err := http.NewRequest(m[1], s.house.public+m[2], nil)
+		if s.request != nil && s.answer == nil {
+			s.fail("nothing was expected of the request before")
+		}
+		base := s.house.public
+		if m[2] != "" {
+			base = m[2]
+		}
+		request, err := http.NewRequest(m[1], base+m[3], nil)
 		if err != nil {
 			s.fail("%v", err)
 		}
@@ -123,6 +142,9 @@ func (s *story) ask(text string) {
 	}
 	key, value, _ := strings.Cut(text, ": ")
 	s.request.Header.Set(key, value)
+	if key == "Host" { // which net/http takes from elsewhere
+		s.request.Host = value
+	}
 }
 
 // send carries the request out when the first expectation is read.
@@ -137,39 +159,31 @@ func (s *story) send() {
 			s.request.Header.Set("Content-Type", "application/json")
 		}
 	}
-	answer, err := http.DefaultClient.Do(s.request)
+	answered, err := s.house.send(s.request)
 	if err != nil {
 		s.fail("%v", err)
 	}
-	defer func() { _ = answer.Body.Close() }()
-	content, err := io.ReadAll(answer.Body)
-	if err != nil {
-		s.fail("%v", err)
-	}
-	s.answer, s.content = answer, nil
-	if bytes.HasPrefix(content, []byte("{")) {
-		if err := json.Unmarshal(content, &s.content); err != nil {
-			s.fail("the answer is not JSON: %v", err)
-		}
-	}
+	s.answer = &answered
 }
 
 func (s *story) expect(text string) {
 	s.send()
 	if status, err := strconv.Atoi(text); err == nil {
-		if s.answer.StatusCode != status {
-			s.fail("status %d, want %d: %v", s.answer.StatusCode, status, s.content)
+		if s.answer.status != status {
+			s.fail("status %d, want %d: %s", s.answer.status, status, s.answer.raw)
 		}
 		return
 	}
 	if path, want, ok := strings.Cut(text, " = "); ok {
-		s.compare(path, s.member(path), want)
+		s.compare(path, s.answer.text(path), want)
 		return
 	}
 	key, want, _ := strings.Cut(text, ": ")
-	if got := s.answer.Header.Get(key); got != want && (want != "*" || got == "") {
-		s.fail("%s: %q, want %q", key, got, want)
+	got := s.answer.header.Get(key)
+	if got == "" {
+		got = "-"
 	}
+	s.compare(key, got, want)
 }
 
 func (s *story) compare(path, got, want string) {
@@ -177,7 +191,7 @@ func (s *story) compare(path, got, want string) {
 	case want == "*" && got != "-" && got != "null":
 	case strings.HasPrefix(want, "$") && s.kept[want] == "":
 		if got == "-" || got == "null" {
-			s.fail("%s is not there: %v", path, s.content)
+			s.fail("%s is not there: %s", path, s.answer.raw)
 		}
 		s.kept[want] = got
 	case got != s.fill(want):
@@ -185,42 +199,16 @@ func (s *story) compare(path, got, want string) {
 	}
 }
 
-// member gives what stands at a path such as sessions.0.current; "-" if nothing.
-func (s *story) member(path string) string {
-	var at any = s.content
-	for _, step := range strings.Split(path, ".") {
-		switch v := at.(type) {
-		case map[string]any:
-			next, ok := v[step]
-			if !ok {
-				return "-"
-			}
-			at = next
-		case []any:
-			if step == "length" {
-				return strconv.Itoa(len(v))
-			}
-			i, err := strconv.Atoi(step)
-			if err != nil || i >= len(v) {
-				return "-"
-			}
-			at = v[i]
-		default:
-			return "-"
-		}
-	}
-	if text, ok := at.(string); ok {
-		return text
-	}
-	plain, err := json.Marshal(at)
-	if err != nil {
-		s.fail("%v", err)
-	}
-	return string(plain)
-}
-
 func (s *story) act(words []string) {
 	switch {
+	case len(words) == 2 && words[0] == "with": // settingsOf has read it
+	case len(words) == 3 && words[0] == "told":
+		s.house.told(s.t, words[1], words[2])
+	case len(words) == 2 && words[0] == "silent":
+		messages, err := s.house.inbox(words[1])
+		if err != nil || len(messages) > 0 {
+			s.fail("messages to %s: %v %v", words[1], messages, err)
+		}
 	case len(words) == 2 && words[0] == "pass":
 		d, err := time.ParseDuration(words[1])
 		if err != nil {
@@ -234,36 +222,8 @@ func (s *story) act(words []string) {
 			s.fail("%s and %s are the same", words[1], words[2])
 		}
 	case len(words) == 3 && words[0] == "wrong":
-		digits := []byte(s.fill(words[2]))
-		digits[0] = '0' + (digits[0]-'0'+1)%10
-		s.kept[words[1]] = string(digits)
+		s.kept[words[1]] = wrongCode(s.fill(words[2]))
 	default:
 		s.fail("%v is nothing that can be done", words)
 	}
-}
-
-// inbox reads the development inbox; to "" is everybody's.
-func inbox(base, to string) ([]inboxMessage, error) {
-	address := base + "/dev/inbox"
-	if to != "" {
-		address += "?to=" + url.QueryEscape(to)
-	}
-	answer, err := http.Get(address)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = answer.Body.Close() }()
-	var messages []inboxMessage
-	if err := json.NewDecoder(answer.Body).Decode(&messages); err != nil {
-		return nil, fmt.Errorf("status %d: %w", answer.StatusCode, err)
-	}
-	return messages, nil
-}
-
-type inboxMessage struct {
-	To          string `json:"to"`
-	Body        string `json:"body"`
-	CreatedAt   string `json:"created_at"`
-	Purpose     string `json:"purpose"`
-	ChallengeID string `json:"challenge_id"`
 }
