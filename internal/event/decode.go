@@ -23,7 +23,7 @@ func Decode(b []byte) (Event, error) {
 	if err := decoder.Decode(&w); err != nil {
 		return Event{}, fmt.Errorf("decoding an event: %w", hide(err))
 	}
-	if _, err := decoder.Token(); err != io.EOF {
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return Event{}, errors.New("decoding an event: more than one JSON value")
 	}
 	at, err := decodeTime(w.Timestamp)

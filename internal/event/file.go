@@ -44,9 +44,9 @@ type File struct {
 	mu     sync.Mutex
 	closed bool
 
-	file     handle  // nil after a rotation whose new file could not be made
-	previous Head    // the end of the file before this one
-	notes    []Event // what the next file has to tell after its header
+	file     diskFile // nil after a rotation whose new file could not be made
+	previous Head     // the end of the file before this one
+	notes    []Event  // what the next file has to tell after its header
 	keyID    string
 	opened   time.Time
 	size     int64 // of what is good
@@ -54,8 +54,8 @@ type File struct {
 	head     Head  // the end of what is good
 }
 
-// handle is what File needs of an open file.
-type handle interface {
+// diskFile is what File needs of an open file.
+type diskFile interface {
 	io.WriterAt
 	io.Closer
 	Stat() (os.FileInfo, error)

@@ -172,7 +172,7 @@ func TestC77FileTakenAwayWhileOpen(t *testing.T) {
 
 // failing is an open file on a disk that fills up or fails.
 type failing struct {
-	handle
+	diskFile
 	room            int // bytes that still fit
 	noSync, noCut   bool
 	syncs, repaired int
@@ -182,12 +182,12 @@ var errFull = errors.New("no space left on device")
 
 func (f *failing) WriteAt(b []byte, at int64) (int, error) {
 	if len(b) > f.room {
-		n, _ := f.handle.WriteAt(b[:f.room], at)
+		n, _ := f.diskFile.WriteAt(b[:f.room], at)
 		f.room -= n
 		return n, errFull
 	}
 	f.room -= len(b)
-	return f.handle.WriteAt(b, at)
+	return f.diskFile.WriteAt(b, at)
 }
 
 func (f *failing) Sync() error {
@@ -195,7 +195,7 @@ func (f *failing) Sync() error {
 	if f.noSync {
 		return errFull
 	}
-	return f.handle.Sync()
+	return f.diskFile.Sync()
 }
 
 func (f *failing) Truncate(size int64) error {
@@ -203,7 +203,7 @@ func (f *failing) Truncate(size int64) error {
 		return errFull
 	}
 	f.repaired++
-	return f.handle.Truncate(size)
+	return f.diskFile.Truncate(size)
 }
 
 func TestC78FullDiskLeavesNothingHalf(t *testing.T) {
@@ -212,7 +212,7 @@ func TestC78FullDiskLeavesNothingHalf(t *testing.T) {
 		f := b.open()
 		b.write(f, 1)
 		before := b.read(b.path())
-		bad := &failing{handle: f.file, room: room, noCut: room%2 == 0}
+		bad := &failing{diskFile: f.file, room: room, noCut: room%2 == 0}
 		f.file = bad
 		if _, err := f.Write(t.Context(), b.events(3)); !errors.Is(err, errFull) {
 			t.Fatalf("with room for %d: %v", room, err)
@@ -235,7 +235,7 @@ func TestC78FailedSyncIsAFailedWrite(t *testing.T) {
 	b := newBench(t)
 	f := b.open()
 	b.write(f, 1)
-	bad := &failing{handle: f.file, room: 1 << 20, noSync: true}
+	bad := &failing{diskFile: f.file, room: 1 << 20, noSync: true}
 	f.file = bad
 	if _, err := f.Write(t.Context(), b.events(2)); !errors.Is(err, errFull) {
 		t.Fatalf("got %v", err)

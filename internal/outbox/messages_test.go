@@ -55,7 +55,7 @@ func TestC51ThreeTriesAMessage(t *testing.T) {
 		if err := b.box.Health(); err == nil || !strings.Contains(err.Error(), "message provider") {
 			t.Errorf("health: %v", err)
 		}
-		time.Sleep(5 * time.Minute)
+		time.Sleep(40 * time.Second)
 		synctest.Wait()
 		var after []time.Duration
 		for _, at := range b.sender.at {
@@ -81,7 +81,7 @@ func TestC51NoTryAfterExpiry(t *testing.T) {
 		b.sender.answers(func(gateway.Message) error { return errors.New("who knows") })
 		b.run()
 		b.begin(8*time.Second, "")
-		time.Sleep(time.Minute)
+		time.Sleep(40 * time.Second)
 		synctest.Wait()
 		if n := b.sender.count(); n != 2 {
 			t.Errorf("tried %d times", n)
@@ -99,7 +99,7 @@ func TestRefusedMessageIsNotTriedAgain(t *testing.T) {
 		b.sender.answers(func(gateway.Message) error { return &gateway.SendError{Cause: errors.New("no such number")} })
 		b.run()
 		b.begin(10*time.Minute, "")
-		time.Sleep(time.Minute)
+		time.Sleep(40 * time.Second)
 		synctest.Wait()
 		if n := b.sender.count(); n != 1 || b.states() != "failed" || sink.seen(event.SMSSendFailed) != "refused" {
 			t.Errorf("tried %d times; %s; told %s", n, b.states(), sink.seen())
@@ -117,7 +117,7 @@ func TestUnreadableMessageFails(t *testing.T) {
 		b.begin(10*time.Minute, "")
 		b.ring = newRing(t) // the stored keys are others
 		b.run()
-		time.Sleep(time.Minute)
+		time.Sleep(40 * time.Second)
 		synctest.Wait()
 		if n := b.sender.count(); n != 0 || sink.seen(event.SMSSendFailed) != "unreadable" {
 			t.Errorf("tried %d times; told %s", n, sink.seen())
@@ -136,7 +136,7 @@ func TestCrashBetweenSendingAndSettlingSendsAgain(t *testing.T) {
 		}
 		b.store.set(nil, false)
 		b.run()
-		time.Sleep(time.Minute)
+		time.Sleep(40 * time.Second)
 		synctest.Wait()
 		if n := b.sender.count(); n != 2 || b.states() != "sent" {
 			t.Errorf("sent %d; %s", n, b.states())
@@ -197,7 +197,7 @@ func TestC75NothingSecretIsTold(t *testing.T) {
 		b.run()
 		b.begin(10*time.Minute, "")
 		health := fmt.Sprint(b.box.Health())
-		time.Sleep(time.Minute)
+		time.Sleep(40 * time.Second)
 		synctest.Wait()
 		told := health + b.log.String()
 		for _, e := range sink.got {
