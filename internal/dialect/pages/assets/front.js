@@ -21,7 +21,8 @@ const calls = {
       follow(f.phone_number)
       expect('verify', challenge)
       resendable(challenge)
-      return `A challenge is open until ${clock(challenge.expires_at)}. Its code is on the way to the inbox.`
+      const known = challenge.purpose === 'signup' ? 'Its' : 'If the number has an account, its'
+      return `A challenge is open until ${clock(challenge.expires_at)}. ${known} code is on the way to the inbox.`
     },
   },
   verify: {
@@ -65,7 +66,7 @@ const calls = {
   },
   login: {
     ask: (f) => post('/v1/login/password', { phone_number: f.phone_number, password: f.password, ...device() }),
-    got: (tokens) => (signedIn(tokens), 'A second session, opened by password.'),
+    got: (tokens) => (signedIn(tokens), 'Signed in by password: a session of its own.'),
   },
   reset: {
     ask: (f) => post('/v1/password/reset', { phone_number: f.phone_number }),
@@ -293,20 +294,16 @@ function complain(call, { title, detail, code, attempts_left, errors = [] }, hin
 // refresh opens the steps that can be taken now, and rewrites what they would send.
 function refresh() {
   for (const step of all('.step')) {
-    const open = !step.dataset.needs || Boolean(state[step.dataset.needs])
-    step.classList.toggle('closed', !open)
-    at('fieldset', step).disabled = !open
+    const { needs } = step.dataset
+    step.classList.toggle('closed', Boolean(needs) && !state[needs])
   }
-  for (const form of all('form:not(.closed form)')) preview(form)
+  for (const form of all('form:not(.closed form, [hidden])')) preview(form)
   at('.phone').classList.toggle('idle', !state.challenge && !state.reset)
 }
 
 const done = (id) => at(`#rail a[href="#${id}"]`).classList.add('done')
 
 for (const step of all('.step')) {
-  const inside = make('fieldset')
-  inside.append(...all(':scope > :not(h2)', step))
-  step.append(inside)
   at('#rail').append(make('li', {}, make('a', { href: '#' + step.id }, at('h2', step).textContent)))
 }
 for (const form of all('form')) {
