@@ -44,10 +44,7 @@ func Backup(ctx context.Context, databasePath, target string) (err error) {
 // copyInto writes the copy. SQLite takes the file that was made for it, as it
 // is empty, and reads all of the database as it is at one moment.
 func copyInto(ctx context.Context, path, target string) (err error) {
-	if err := makeFiles(path); err != nil {
-		return err
-	}
-	conn, err := connect(dsn(path, "", pragmas()))
+	conn, err := connect(path, "", pragmas())
 	if err != nil {
 		return explain(path, err)
 	}

@@ -37,8 +37,13 @@ func dsn(path, vfs string, settings url.Values) string {
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: settings.Encode()}).String()
 }
 
-func connect(uri string) (*conn, error) {
-	db, err := sqlite3.OpenFlags(uri, sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
+// connect opens a connection. The files are there before SQLite would make
+// them, readable by others.
+func connect(path, vfs string, settings url.Values) (*conn, error) {
+	if err := makeFiles(path); err != nil {
+		return nil, err
+	}
+	db, err := sqlite3.OpenFlags(dsn(path, vfs, settings), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, err
 	}

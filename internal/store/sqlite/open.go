@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -99,12 +100,12 @@ func makeFiles(path string) error {
 
 func connectAll(o Options) (*Store, error) {
 	s := &Store{path: o.Path, log: o.Log, readers: make(pool, o.Readers)}
-	writing, err := connect(dsn(o.Path, o.vfs, pragmas("cache_size(-16000)")))
+	writing, err := connect(o.Path, o.vfs, pragmas("cache_size(-16000)"))
 	if err != nil {
 		return nil, err
 	}
 	for range o.Readers {
-		reading, err := connect(dsn(o.Path, o.vfs, pragmas("query_only(on)")))
+		reading, err := connect(o.Path, o.vfs, pragmas("query_only(on)"))
 		if err != nil {
 			return nil, errors.Join(err, s.readers.close(len(s.readers)), writing.close())
 		}
@@ -174,7 +175,7 @@ func explain(path string, err error) error {
 	switch {
 	case errors.Is(err, sqlite3.NOTADB), errors.Is(err, sqlite3.CORRUPT):
 		remedy = "it is damaged, or no database: restore it from a backup, or move it away to begin anew"
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.CANTOPEN):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.CANTOPEN):
 		remedy = "the file and its directory must be writable by this user"
 	case errors.Is(err, sqlite3.FULL):
 		remedy = "the disk is full: make room"

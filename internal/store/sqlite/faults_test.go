@@ -1,0 +1,261 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/event"
+	"github.com/countersign/countersign/internal/keyring"
+)
+
+// errInjected is what the tests' faults are.
+var errInjected = errors.New("injected")
+
+// faults fails the writer at one step, the times-th time that it is reached.
+type faults struct {
+	step  string
+	times int
+}
+
+func (f *faults) at(step string) error {
+	if step != f.step {
+		return nil
+	}
+	f.times--
+	if f.times == 0 {
+		f.step = ""
+		return errInjected
+	}
+	return nil
+}
+
+// operations prepares each kind of operation that writes in more than one
+// place, each on an account of its own.
+func operations(t *testing.T, s *Store, m *maker) map[string]func() error {
+	number := m.id
+	signup := m.challenge(core.PurposeSignup, number())
+	if _, err := s.OpenChallenge(t.Context(), m.opening(signup)); err != nil {
+		t.Fatal(err)
+	}
+	login, reset, change, reauth := account(t, s, m, number()), account(t, s, m, number()), account(t, s, m, number()), account(t, s, m, number())
+	wrong := begun(t, s, m, core.PurposeLogin, login, login.User.Phone.Key)
+	right := begun(t, s, m, core.PurposeLogin, login, login.User.Phone.Key)
+	resetting := begun(t, s, m, core.PurposePasswordReset, reset, reset.User.Phone.Key)
+	changing := begun(t, s, m, core.PurposePhoneChange, change, number())
+	proving := begun(t, s, m, core.PurposeReauthentication, reauth, reauth.User.Phone.Key)
+	resent := begun(t, s, m, core.PurposeLogin, reauth, reauth.User.Phone.Key)
+	later := noon.Add(time.Minute)
+	tried, opened, ended, edited, deleted, disabled := account(t, s, m, number()), account(t, s, m, number()), account(t, s, m, number()),
+		account(t, s, m, number()), account(t, s, m, number()), account(t, s, m, number())
+	setter, reused := account(t, s, m, number()), account(t, s, m, number())
+
+	return map[string]func() error{
+		"OpenChallenge": func() error {
+			_, err := s.OpenChallenge(context.Background(), m.opening(m.challenge(core.PurposeSignup, "number")))
+			return err
+		},
+		"ResendChallenge": func() error {
+			message := m.opening(resent).Message
+			_, err := s.ResendChallenge(context.Background(), core.ResendChallenge{
+				ID: resent.ID, NextResendAt: later, Message: message, Now: later, Event: m.event(event.CodeResent),
+			})
+			return err
+		},
+		"RedeemSignup": func() error {
+			_, err := s.RedeemSignup(context.Background(), m.signup(signup))
+			return err
+		},
+		"RedeemLogin, wrong": func() error {
+			_, err := s.RedeemLogin(context.Background(), core.RedeemLogin{Guess: m.guess(wrong, "wrong"), SignIn: m.signIn()})
+			return err
+		},
+		"RedeemLogin, right": func() error {
+			guess := m.guess(right, "right")
+			guess.Limits = core.CodeLimits{}
+			_, err := s.RedeemLogin(context.Background(), core.RedeemLogin{Guess: guess, SignIn: m.signIn()})
+			return err
+		},
+		"RedeemReset": func() error {
+			_, err := s.RedeemReset(context.Background(), core.RedeemReset{
+				Guess: m.guess(resetting, "right"), SignIn: m.signIn(), Hash: "new hash", HistoryKeep: 5,
+				Notice: m.notice(reset.User.Phone.Key, reset.User.ID), OnReset: m.event(event.PasswordReset),
+			})
+			return err
+		},
+		"RedeemPhoneChange": func() error {
+			_, err := s.RedeemPhoneChange(context.Background(), core.RedeemPhoneChange{
+				Guess: m.guess(changing, "right"), Phone: changing.Phone,
+				Notice: m.notice(change.User.Phone.Key, change.User.ID), OnChanged: m.event(event.PhoneNumberChanged),
+			})
+			return err
+		},
+		"RedeemReauthentication": func() error {
+			_, err := s.RedeemReauthentication(context.Background(), core.RedeemReauthentication{
+				Guess: m.guess(proving, "right"), TokenKeyID: "key", OnConfirmed: m.event(event.Reauthenticated),
+			})
+			return err
+		},
+		"TryPassword": func() error {
+			_, err := s.TryPassword(context.Background(), core.TryPassword{PhoneKey: tried.User.Phone.Key, Now: noon})
+			return err
+		},
+		"FailPassword": func() error {
+			return s.FailPassword(context.Background(), core.FailPassword{
+				Now: noon, OnFailed: m.event(event.FailedLogin), OnLocked: m.event(event.AccountLocked),
+			})
+		},
+		"OpenSession": func() error {
+			_, err := s.OpenSession(context.Background(), core.OpenSession{
+				SignIn: m.signIn(), UserID: opened.User.ID, Generation: opened.User.Generation, Now: noon,
+				Tried: core.TriedPassword{PhoneKey: opened.User.Phone.Key}, Upgraded: "upgraded",
+			})
+			return err
+		},
+		"SetPassword": func() error {
+			_, err := s.SetPassword(context.Background(), core.SetPassword{
+				SessionID: setter.Session.ID, Generation: setter.User.Generation, Hash: "next", HistoryKeep: 5, Now: noon,
+				Tried: core.TriedPassword{PhoneKey: setter.User.Phone.Key}, OnChanged: m.event(event.PasswordChanged),
+			})
+			return err
+		},
+		"RotateSession, reused": func() error {
+			in := rotation(reused.Session)
+			in.Counter, in.OnReused = -1, m.event(event.RefreshTokenReused)
+			_, err := s.RotateSession(context.Background(), in)
+			return err
+		},
+		"EndSessions": func() error {
+			_, err := s.EndSessions(context.Background(), core.EndSessions{
+				SessionID: ended.Session.ID, Scope: core.ScopeAll, Reason: "logout", Now: noon, Event: m.event(event.Logout),
+			})
+			return err
+		},
+		"EditUser": func() error {
+			name := "Grace"
+			_, err := s.EditUser(context.Background(), core.EditUser{
+				SessionID: edited.Session.ID, Name: &name, Now: noon, Event: m.event(event.ProfileChanged),
+			})
+			return err
+		},
+		"DeleteUser": func() error {
+			_, err := s.DeleteUser(context.Background(), core.DeleteUser{
+				SessionID: deleted.Session.ID, Now: noon, Event: m.event(event.AccountDeleted),
+			})
+			return err
+		},
+		"DisableUser": func() error {
+			_, err := s.DisableUser(context.Background(), core.ChangeUser{
+				UserID: disabled.User.ID, Now: noon, Event: m.event(event.AccountDisabled),
+			})
+			return err
+		},
+		"UnlockNumber": func() error {
+			return s.UnlockNumber(context.Background(), core.UnlockNumber{
+				PhoneKey: tried.User.Phone.Key, Now: noon, Event: m.event(event.AccountUnlocked),
+			})
+		},
+		"ClaimMessages": func() error {
+			_, err := s.ClaimMessages(context.Background(), core.Claim{Holder: "a", Limit: 100, Lease: time.Minute, Now: noon})
+			return err
+		},
+		"ClaimEvents": func() error {
+			_, err := s.ClaimEvents(context.Background(), "log", core.Claim{Holder: "a", Limit: 100, Lease: time.Minute, Now: noon})
+			return err
+		},
+		"AddKey": func() error {
+			_, err := s.AddKey(context.Background(), keyring.StoredKey{ID: m.id(), Slot: "slot", Sealed: []byte("sealed"), CreatedAt: noon})
+			return err
+		},
+		"Sweep": func() error {
+			far := noon.Add(2 * 365 * 24 * time.Hour)
+			_, err := s.Sweep(context.Background(), core.Sweep{Now: far, Limit: 1000})
+			return err
+		},
+	}
+}
+
+// Invariants 6 and 8: with a fault at whatever step, an operation has fully
+// happened or not at all.
+func TestC72FaultAtEachStep(t *testing.T) {
+	f := &faults{}
+	s := open(t, Options{Faults: f.at})
+	m := &maker{prefix: "fault"}
+	prepared := operations(t, s, m)
+	for _, name := range inOrder(prepared) {
+		for _, step := range []string{StepBegin, StepOperation, StepCommit} {
+			unchanged(t, s, name+" failing at "+step, prepared[name], f, faults{step: step, times: 1})
+		}
+		failAtStatements(t, s, name, prepared[name], f)
+	}
+}
+
+// failAtStatements fails an operation at its first statement, its second, and
+// so on, until it gets through.
+func failAtStatements(t *testing.T, s *Store, name string, operation func() error, f *faults) {
+	t.Helper()
+	before := everything(t, s)
+	for n := 1; n < 100; n++ {
+		*f = faults{step: StepStatement, times: n}
+		err := operation()
+		gotThrough := f.times > 0
+		*f = faults{}
+		if gotThrough {
+			if err != nil || everything(t, s) == before {
+				t.Errorf("%s changed nothing, or failed: %v", name, err)
+			}
+			return
+		}
+		if !errors.Is(err, errInjected) {
+			t.Errorf("%s failing at statement %d: %v", name, n, err)
+		}
+		if diff := cmp.Diff(before, everything(t, s)); diff != "" {
+			t.Errorf("%s failing at statement %d left (-before +after):\n%s", name, n, diff)
+		}
+	}
+	t.Errorf("%s never got through", name)
+}
+
+func unchanged(t *testing.T, s *Store, what string, operation func() error, f *faults, fault faults) {
+	t.Helper()
+	before := everything(t, s)
+	*f = fault
+	if err := operation(); !errors.Is(err, errInjected) || errors.Is(err, core.ErrUncertain) {
+		t.Errorf("%s: %v", what, err)
+	}
+	if diff := cmp.Diff(before, everything(t, s)); diff != "" {
+		t.Errorf("%s left (-before +after):\n%s", what, diff)
+	}
+}
+
+// inOrder gives the names with those last that take others' rows.
+func inOrder(prepared map[string]func() error) []string {
+	last := map[string]bool{"UnlockNumber": true, "ClaimMessages": true, "ClaimEvents": true, "Sweep": true}
+	var first, then []string
+	for name := range prepared {
+		if last[name] {
+			continue
+		}
+		first = append(first, name)
+	}
+	then = append(then, "UnlockNumber", "ClaimMessages", "ClaimEvents", "Sweep")
+	return append(first, then...)
+}
+
+func TestLostAnswerIsUncertain(t *testing.T) {
+	f := &faults{}
+	s := open(t, Options{Faults: f.at})
+	m := &maker{prefix: "lost"}
+	c := m.challenge(core.PurposeSignup, "number")
+	*f = faults{step: StepCommitted, times: 1}
+	if _, err := s.OpenChallenge(t.Context(), m.opening(c)); !errors.Is(err, core.ErrUncertain) {
+		t.Fatalf("got %v, want ErrUncertain", err)
+	}
+	if _, err := s.Challenge(t.Context(), c.ID); err != nil {
+		t.Fatalf("it was committed, yet: %v", err)
+	}
+}

@@ -1,0 +1,77 @@
+package sqlite
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/internal/core"
+)
+
+// No statement reads a whole table that grows: the writer would stand still.
+func TestEveryStatementHasAnIndex(t *testing.T) {
+	s := open(t, Options{Readers: 1})
+	m := &maker{prefix: "plan"}
+	prepared := operations(t, s, m)
+	for _, name := range inOrder(prepared) {
+		if err := prepared[name](); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	readAll(t, s)
+	s.writer.close()
+	reader := <-s.readers
+	defer func() { s.readers <- reader }()
+	for _, conn := range []*conn{s.writer.conn, reader} {
+		for query := range conn.stmts {
+			planned(t, conn, query)
+		}
+	}
+}
+
+func planned(t *testing.T, c *conn, query string) {
+	t.Helper()
+	plan, _, err := c.db.Prepare("EXPLAIN QUERY PLAN " + query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plan.Close()
+	for plan.Step() {
+		detail := plan.ColumnText(3)
+		small := detail == "SCAN n" || strings.Contains(detail, " keys") || strings.Contains(detail, " sinks") || strings.Contains(detail, "CONSTANT ROW")
+		if strings.HasPrefix(detail, "SCAN") && !small && !ordered(detail, query) {
+			t.Errorf("%s\nof %s", detail, query)
+		}
+		few := strings.Contains(query, "FROM sessions") || strings.Contains(query, "FROM keys") // a user's, the service's
+		if strings.Contains(detail, "TEMP B-TREE") && !few {
+			t.Errorf("%s\nof %s", detail, query)
+		}
+	}
+}
+
+// ordered tells whether a scan runs along an index and stops at its limit.
+func ordered(detail, query string) bool {
+	return strings.Contains(query, "LIMIT") && (strings.Contains(detail, "USING INDEX") || strings.Contains(detail, "USING COVERING INDEX"))
+}
+
+func readAll(t *testing.T, s *Store) {
+	t.Helper()
+	ctx := t.Context()
+	_, _ = s.Challenge(ctx, "id")
+	_, _ = s.Number(ctx, "key", "device")
+	_, _ = s.User(ctx, "id")
+	_, _, _ = s.Session(ctx, "id")
+	_, _ = s.Sessions(ctx, "id", noon)
+	_, _ = s.UserEvents(ctx, "id", core.Page{Before: "id", Limit: 10})
+	_, _ = s.Messages(ctx, "key", 10)
+	_, _ = s.PasswordHistory(ctx, "id")
+	_, _ = s.Keys(ctx)
+	_, _ = s.LogHead(ctx, "sink")
+	if err := s.Ping(ctx); err != nil {
+		t.Error(err)
+	}
+	claim := core.Claim{Holder: "b", Limit: 10, Lease: time.Minute, Now: noon.Add(2 * time.Minute)}
+	if _, err := s.ClaimEvents(ctx, "another", claim); err != nil {
+		t.Error(err)
+	}
+}
