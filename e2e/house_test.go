@@ -26,14 +26,14 @@ type house struct {
 }
 
 // startHouse starts a server over a fresh data folder, and stops it in the end.
-func startHouse(t *testing.T, settings ...string) *house {
+func startHouse(t testing.TB, settings ...string) *house {
 	t.Helper()
 	return startHouseIn(t, t.TempDir(), io.Discard, settings...)
 }
 
 // startHouseIn starts one over a data folder that may have been used before,
 // with its process log written to log.
-func startHouseIn(t *testing.T, dir string, log io.Writer, settings ...string) *house {
+func startHouseIn(t testing.TB, dir string, log io.Writer, settings ...string) *house {
 	t.Helper()
 	env := append([]string{
 		"COUNTERSIGN_LISTEN=127.0.0.1:0", "COUNTERSIGN_OPERATOR_LISTEN=127.0.0.1:0", "COUNTERSIGN_DATA_DIR=" + dir,
