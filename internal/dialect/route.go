@@ -179,8 +179,9 @@ func secretIn(query url.Values) string {
 	return ""
 }
 
-// HasSecret tells whether a request carries a secret in its URL (C-28), for
-// dialects that refuse it in words of their own.
+// HasSecret tells whether a request carries a secret in its URL (C-28), or a
+// query that cannot be read and might, for dialects that refuse it in words of
+// their own.
 func HasSecret(r *http.Request) bool {
 	_, err := readQuery(r)
 	return err != nil

@@ -148,6 +148,14 @@ func (h *house) send(r *http.Request) *httptest.ResponseRecorder {
 	h.t.Helper()
 	w := httptest.NewRecorder()
 	h.handler.ServeHTTP(w, r)
+	for header, want := range map[string]string{ // C-93, on every route
+		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+	} {
+		if got := w.Header().Get(header); got != want && !strings.HasPrefix(r.URL.Path, "/.well-known/") {
+			h.t.Errorf("%s %s: %s is %q, want %q", r.Method, r.URL, header, got, want)
+		}
+	}
 	if t, ok := h.t.(*testing.T); ok && w.Code != http.StatusMethodNotAllowed {
 		path := r.URL.Path
 		for _, parent := range []string{"/v1/challenges/", "/v1/sessions/"} {

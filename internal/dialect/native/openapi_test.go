@@ -2,12 +2,11 @@ package native_test
 
 import (
 	"bytes"
+	stdjson "encoding/json"
 	"flag"
 	"os"
 	"strings"
 	"testing"
-
-	stdjson "encoding/json"
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/jsonschema-go/jsonschema"
@@ -130,8 +129,9 @@ func TestEveryCallOfTheContractIsServed(t *testing.T) {
 
 // checker validates real requests and answers against the document.
 type checker struct {
-	doc  document
-	defs string
+	doc      document
+	defs     string
+	resolved map[string]*jsonschema.Resolved // by what is validated
 }
 
 func newChecker(t testing.TB) *checker {
@@ -150,7 +150,7 @@ func newChecker(t testing.TB) *checker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &checker{doc: doc, defs: string(defs)}
+	return &checker{doc: doc, defs: string(defs), resolved: map[string]*jsonschema.Resolved{}}
 }
 
 // answer checks that an answer is one that the document tells of.
@@ -174,21 +174,24 @@ func (c *checker) answer(t *testing.T, method, path, status, mediaType string, b
 
 func (c *checker) validate(t *testing.T, what string, schema stdjson.RawMessage, body []byte) {
 	t.Helper()
-	whole := strings.ReplaceAll(`{"$defs":`+c.defs+`,"allOf":[`+string(schema)+`]}`, "#/components/schemas/", "#/$defs/")
-	var root jsonschema.Schema
-	if err := stdjson.Unmarshal([]byte(whole), &root); err != nil {
-		t.Fatal(err)
-	}
-	resolved, err := root.Resolve(nil)
-	if err != nil {
-		t.Fatal(err)
+	if c.resolved[what] == nil {
+		whole := strings.ReplaceAll(`{"$defs":`+c.defs+`,"allOf":[`+string(schema)+`]}`, "#/components/schemas/", "#/$defs/")
+		var root jsonschema.Schema
+		if err := stdjson.Unmarshal([]byte(whole), &root); err != nil {
+			t.Fatal(err)
+		}
+		resolved, err := root.Resolve(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.resolved[what] = resolved
 	}
 	var value any
 	if err := json.Unmarshal(body, &value); err != nil {
 		t.Errorf("%s: not JSON: %s", what, body)
 		return
 	}
-	if err := resolved.Validate(value); err != nil {
+	if err := c.resolved[what].Validate(value); err != nil {
 		t.Errorf("%s does not fit its schema: %v\n%s", what, err, body)
 	}
 }
