@@ -85,6 +85,12 @@ func phoneNotice(w *world) {
 	w.holds("only the notice is sent: the codes are spent", len(claimed) == 1 && claimed[0].ID == in.Notice.ID)
 	equal(w, "its number", claimed[0].PhoneKey, owner.Phone.Key)
 	equal(w, "its text", claimed[0].Sealed, in.Notice.Sealed)
+
+	other := w.account()
+	in = w.redeemPhoneChange(other, w.beginAs(other, core.PurposePhoneChange, w.newNumber()))
+	in.Notice.State = core.MessageWithheld // by the flow
+	w.outcome(do(w, w.store.RedeemPhoneChange, in).Outcome, core.Done)
+	equal(w, "a withheld notice", w.message(other.Phone.Key, in.Notice.ID), in.Notice)
 }
 
 func phoneCounts(w *world) {

@@ -14,6 +14,7 @@ func resends(f flow) {
 	f.shows("stops when none is left", resendNoneLeft)
 	f.shows("goes to one of two that saw the same", resendSeenOld)
 	f.shows("withholds a decoy's", resendDecoy)
+	f.shows("leaves withheld what the flow withholds", resendWithheld)
 	f.shows("C02 ends at exactly expires_at", resendExpired)
 	f.shows("tells a spent challenge", resendSpent)
 	f.shows("tells an unknown one", resendUnknown)
@@ -91,7 +92,16 @@ func resendDecoy(w *world) {
 	c = w.begin(c)
 	w.setClock(c.ResendAt)
 	in := w.resend(c)
-	in.Message.State = core.MessageQueued // the operation decides
+	in.Message.State = core.MessageQueued // whatever it says
+	w.outcome(do(w, w.store.ResendChallenge, in).Outcome, core.Done)
+	w.holds("the message is withheld", w.message(c.Phone.Key, in.Message.ID).State == core.MessageWithheld)
+}
+
+func resendWithheld(w *world) {
+	c := w.beginSignup(w.newNumber())
+	w.setClock(c.ResendAt)
+	in := w.resend(c)
+	in.Message.State = core.MessageWithheld
 	w.outcome(do(w, w.store.ResendChallenge, in).Outcome, core.Done)
 	w.holds("the message is withheld", w.message(c.Phone.Key, in.Message.ID).State == core.MessageWithheld)
 }

@@ -17,6 +17,7 @@ func resets(f flow) {
 	f.shows("sets the password and opens a session", resetDone)
 	f.shows("C57 ends all sessions, devices and challenges", resetEndsAll)
 	f.shows("C57 queues a notice for the owner", resetNotice)
+	f.shows("leaves a notice withheld that the flow withholds", resetNoticeWithheld)
 	f.shows("C18 keeps the last five hashes", resetHistory)
 	f.shows("spends the code at a disabled account", resetDisabled)
 	f.shows("C25 spends the code when the account has changed since", resetStale)
@@ -123,6 +124,15 @@ func resetNotice(w *world) {
 	equal(w, "its text", claimed[0].Sealed, in.Notice.Sealed)
 	equal(w, "bound to", claimed[0].SealedFor, in.Notice.SealedFor)
 	equal(w, "its number", claimed[0].PhoneKey, owner.Phone.Key)
+}
+
+func resetNoticeWithheld(w *world) {
+	owner := w.account()
+	in := w.redeemReset(w.beginFor(owner, core.PurposePasswordReset))
+	in.Notice.State = core.MessageWithheld
+	w.outcome(do(w, w.store.RedeemReset, in).Outcome, core.Done)
+	equal(w, "the stored notice", w.message(owner.Phone.Key, in.Notice.ID), in.Notice)
+	equal(w, "claimed", len(w.claim("a", 10)), 0)
 }
 
 func resetHistory(w *world) {

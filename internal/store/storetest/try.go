@@ -7,8 +7,8 @@ import (
 	"github.com/countersign/countersign/internal/event"
 )
 
-// What TryPassword and FailPassword mean: a failure is counted before the
-// password is judged, and earns a wait.
+// What TryPassword, FailPassword and PassPassword mean: a failure is counted
+// before the password is judged, and earns a wait.
 func passwordTries(f flow) {
 	f.shows("tells the hash to judge by", tryTellsHash)
 	f.shows("C61 counts for a number without an account", tryUnknown)
@@ -20,6 +20,7 @@ func passwordTries(f flow) {
 	f.shows("C36 without limits tries count and never lock", tryZero)
 	f.shows("is refused for an ended session", tryForEnded)
 	f.shows("a failure is told with its lock", failTold)
+	f.shows("C41 a right password clears only its own counter", passClears)
 }
 
 // tryInput is a try at a number, under the product's limits.
@@ -193,7 +194,7 @@ func tryOtherDevice(w *world) {
 func tryZero(w *world) {
 	owner := w.account()
 	for _, device := range []string{"", owner.session.DeviceID} {
-		for n := 1; n <= 120; n++ {
+		for n := 1; n <= 30; n++ {
 			in := w.tryInput(owner.Phone.Key, device)
 			in.Limits = core.PasswordLimits{}
 			got := do(w, w.store.TryPassword, in)
@@ -235,4 +236,34 @@ func failTold(w *world) {
 	told := w.wrote(event.FailedLogin, event.AccountLocked)
 	equal(w, "the lock as it was told", told[event.AccountLocked], locked)
 	equal(w, "failures in a row: counted once, ahead", w.tryPassword(owner.Phone.Key, "").Failures, 2)
+}
+
+func passClears(w *world) {
+	owner := w.account()
+	device := owner.session.DeviceID
+	pass := func(tried core.TriedPassword) {
+		w.t.Helper()
+		if err := w.store.PassPassword(w.ctx, tried); err != nil {
+			w.t.Fatalf("PassPassword: %v", err)
+		}
+	}
+	for range 10 { // the device's window is full, and strangers wait
+		in := w.tryInput(owner.Phone.Key, device)
+		in.Limits.Free = 1000
+		do(w, w.store.TryPassword, in)
+		w.tryPassword(owner.Phone.Key, "")
+	}
+	unchanged := w.watch(watched{user: owner.ID, sessions: []string{owner.session.ID}})
+	pass(core.TriedPassword{PhoneKey: owner.Phone.Key, DeviceID: device, KnownDevice: true})
+	got := w.tryPassword(owner.Phone.Key, device)
+	w.outcome(got.Outcome, core.Done)
+	equal(w, "the device's failures in a row", got.Failures, 1)
+	w.outcome(w.tryPassword(owner.Phone.Key, "").Outcome, core.Locked)
+
+	pass(core.TriedPassword{PhoneKey: owner.Phone.Key})
+	got = w.tryPassword(owner.Phone.Key, "")
+	w.outcome(got.Outcome, core.Done)
+	equal(w, "the strangers' failures in a row", got.Failures, 1)
+	equal(w, "the device's failures in a row", w.tryPassword(owner.Phone.Key, device).Failures, 2)
+	unchanged()
 }
