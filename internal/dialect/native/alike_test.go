@@ -34,70 +34,84 @@ func shape(t *testing.T, w *httptest.ResponseRecorder) string {
 	return b.String()
 }
 
+// walker is one number on its way through the calls, and what it was told.
+type walker struct {
+	h            *house
+	name, number string
+	challenge    string
+	told         []*httptest.ResponseRecorder
+}
+
+func (w *walker) post(target, body string) {
+	w.told = append(w.told, w.h.send(request("POST", target, "", body)))
+}
+
+func (w *walker) begin(path string) {
+	w.post(path, `{"phone_number":"`+w.number+`"}`)
+	w.challenge = uuid.FindString(w.told[len(w.told)-1].Body.String())
+}
+
+func (w *walker) resend() { w.post("/v1/challenges/"+w.challenge+"/resend", `{}`) }
+
+func (w *walker) verify(code, more string) {
+	w.post("/v1/challenges/"+w.challenge+"/verify", `{"code":"`+code+`"`+more+`}`)
+}
+
 // C-59: known, unknown and password-less numbers are answered alike, at every
 // call and at every step of what follows.
 func TestC59Alike(t *testing.T) {
-	type person struct{ name, number string }
-	people := []person{{"with a password", alice}, {"without a password", bob}, {"unknown", carol}}
-	steps := []struct {
-		name string
-		run  func(h *house, number string) []*httptest.ResponseRecorder
-	}{
-		{"wrong passwords until the delay", func(h *house, number string) (told []*httptest.ResponseRecorder) {
-			for range 5 {
-				told = append(told, h.send(request("POST", "/v1/login/password", "", `{"phone_number":"`+number+`","password":"not the right one"}`)))
+	for name, walk := range map[string]func(h *house, all func(func(*walker))){
+		"password": func(_ *house, all func(func(*walker))) {
+			for range 5 { // the delay begins on the way
+				all(func(w *walker) {
+					w.post("/v1/login/password", `{"phone_number":"`+w.number+`","password":"not the right one"}`)
+				})
 			}
-			return told
-		}},
-		{"signup", func(h *house, number string) []*httptest.ResponseRecorder { return h.whole("/v1/signup", number, "") }},
-		{"code", func(h *house, number string) []*httptest.ResponseRecorder {
-			return h.whole("/v1/login/sms", number, "")
-		}},
-		{"reset", func(h *house, number string) []*httptest.ResponseRecorder {
-			// The owner's real password as the new one tells nothing before the code matched (C-15).
-			return h.whole("/v1/password/reset", number, `,"new_password":"`+goodPassword+`"`)
-		}},
-	}
-	for _, step := range steps {
-		t.Run(step.name, func(t *testing.T) {
-			var first []string
-			for i, p := range people {
-				h := newHouse(t)
-				h.signUp(alice, goodPassword)
-				h.signUp(bob, "")
-				var shapes []string
-				for _, w := range step.run(h, p.number) {
-					shapes = append(shapes, shape(t, w))
+		},
+		"signup": func(h *house, all func(func(*walker))) { h.toTheEnd(all, "/v1/signup", "") },
+		"code":   func(h *house, all func(func(*walker))) { h.toTheEnd(all, "/v1/login/sms", "") },
+		// The owner's real password as the new one tells nothing before the code matched (C-15).
+		"reset": func(h *house, all func(func(*walker))) {
+			h.toTheEnd(all, "/v1/password/reset", `,"new_password":"`+goodPassword+`"`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.signUp(alice, goodPassword)
+			h.signUp(bob, "")
+			walkers := []*walker{
+				{h: h, name: "with a password", number: alice}, {h: h, name: "without one", number: bob}, {h: h, name: "unknown", number: carol},
+			}
+			walk(h, func(step func(*walker)) {
+				for _, w := range walkers {
+					step(w)
 				}
-				if i == 0 {
-					first = shapes
-				} else if diff := cmp.Diff(first, shapes); diff != "" {
-					t.Errorf("a number %s is told apart from one %s:\n%s", p.name, people[0].name, diff)
+			})
+			for i, told := range walkers[0].told {
+				for _, other := range walkers[1:] {
+					if diff := cmp.Diff(shape(t, told), shape(t, other.told[i])); diff != "" {
+						t.Errorf("answer %d: a number %s is told apart from one %s:\n%s", i+1, other.name, walkers[0].name, diff)
+					}
 				}
 			}
 		})
 	}
 }
 
-// whole begins a challenge and walks it to its end without the code.
-func (h *house) whole(path, number, more string) (told []*httptest.ResponseRecorder) {
-	w := h.call(202, "POST", path, "", `{"phone_number":"`+number+`"}`)
-	id := uuid.FindString(w.Body.String())
-	told = append(told, w)
-	post := func(action, body string) {
-		told = append(told, h.send(request("POST", "/v1/challenges/"+id+"/"+action, "", body)))
-	}
-	post("resend", `{}`)
+// toTheEnd begins a challenge for each number and walks it to its end without
+// the code.
+func (h *house) toTheEnd(all func(func(*walker)), path, more string) {
+	all(func(w *walker) { w.begin(path) })
+	all((*walker).resend)
 	h.pass(time.Minute)
-	post("resend", `{}`)
-	post("verify", `{"code":"12"`+more+`}`)
+	all((*walker).resend)
+	all(func(w *walker) { w.verify("12", more) })
 	for range 6 {
-		post("verify", `{"code":"`+wrong(h.code(id))+`"`+more+`}`)
+		all(func(w *walker) { w.verify(wrong(h.code(w.challenge)), more) })
 	}
-	post("resend", `{}`)
+	all((*walker).resend)
 	h.pass(10 * time.Minute)
-	post("verify", `{"code":"000000"`+more+`}`)
-	return told
+	all(func(w *walker) { w.verify("000000", more) })
 }
 
 // C-64: foreign, unknown and ill-formed ids are one and the same 404.
