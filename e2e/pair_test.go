@@ -69,6 +69,10 @@ func newPair(t testing.TB, change ...func(*core.Settings)) *pair {
 	return p
 }
 
+// shareStore lets both instances write by one connection, so that neither waits
+// for the other's lock: for long random runs.
+func (p *pair) shareStore() { p.cores[1] = p.coreOver(p.stores[0]) }
+
 // coreOver is an instance over a store.
 func (p *pair) coreOver(store core.Store, change ...func(*core.Settings)) *core.Core {
 	settings := core.Settings{
