@@ -44,14 +44,15 @@ func openDataDir(path string) (io.Closer, error) {
 var errLocked = errors.New("locked")
 
 // masters gives the master keys: those of the settings, or those of the file in
-// the data directory. made tells that the file is new.
-func masters(c config.Config, rand io.Reader) (keys []keyring.Master, made bool, err error) {
+// the data directory. The file is made only for a database that has no keys
+// yet; made tells that it is new.
+func masters(c config.Config, fresh bool, rand io.Reader) (keys []keyring.Master, made bool, err error) {
 	if list := c.MasterKey.Reveal(); list != "" {
 		keys, err = keyring.ParseMasters(list)
 		return keys, false, err
 	}
 	path := filepath.Join(c.DataDir, masterFile)
-	if !exists(path) && exists(filepath.Join(c.DataDir, databaseFile)) {
+	if !fresh && !exists(path) {
 		return nil, false, fmt.Errorf("the database in %s is there, but its master key file %s is not: put the file back, "+
 			"or set master_key (COUNTERSIGN_MASTER_KEY) to the key it was made with; a new key could open nothing in it", c.DataDir, path)
 	}

@@ -26,12 +26,7 @@ type keys struct {
 // openKeys unlocks the ring with the stored keys. Those that are missing are
 // made: of several instances that do so at once one wins, and all read what
 // the winner wrote. Those sealed under an older master key are sealed anew.
-func openKeys(ctx context.Context, store core.Store, ring *keyring.Ring, now time.Time, rand io.Reader) (keys, error) {
-	var k keys
-	stored, err := store.Keys(ctx)
-	if err != nil {
-		return k, fmt.Errorf("reading the stored keys: %w", err)
-	}
+func openKeys(ctx context.Context, store core.Store, ring *keyring.Ring, stored []keyring.StoredKey, now time.Time, rand io.Reader) (k keys, err error) {
 	// A wrong master key must be told before anything is made under it.
 	for _, key := range stored {
 		if _, err := ring.OpenKey(key); err != nil {

@@ -71,9 +71,17 @@ func (p *parts) open(ctx context.Context, c config.Config) error {
 	return p.makeCore(c)
 }
 
-// openStore opens the ring, the database, and the ring with the database's keys.
-func (p *parts) openStore(ctx context.Context, c config.Config) error {
-	keys, made, err := masters(c, p.options.Rand)
+// openStore opens the database, the ring, and the ring with the database's keys.
+func (p *parts) openStore(ctx context.Context, c config.Config) (err error) {
+	path := filepath.Join(c.DataDir, databaseFile)
+	if p.store, err = sqlite.Open(ctx, sqlite.Options{Path: path, Log: p.options.Log}); err != nil {
+		return err
+	}
+	stored, err := p.store.Keys(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the stored keys: %w", err)
+	}
+	keys, made, err := masters(c, len(stored) == 0, p.options.Rand)
 	if err != nil {
 		return err
 	}
@@ -81,11 +89,7 @@ func (p *parts) openStore(ctx context.Context, c config.Config) error {
 	if p.ring, err = keyring.New(keys); err != nil {
 		return err
 	}
-	path := filepath.Join(c.DataDir, databaseFile)
-	if p.store, err = sqlite.Open(ctx, sqlite.Options{Path: path, Log: p.options.Log}); err != nil {
-		return err
-	}
-	if p.keys, err = openKeys(ctx, p.store, p.ring, p.now(), p.options.Rand); err != nil {
+	if p.keys, err = openKeys(ctx, p.store, p.ring, stored, p.now(), p.options.Rand); err != nil {
 		return fmt.Errorf("opening the keys in %s: %w", path, err)
 	}
 	return nil

@@ -22,7 +22,8 @@ import (
 const drainTime = 10 * time.Second
 
 // Options are what a server is told beside its settings. Zero values are the
-// world's own: the clock, the system's random source, no log.
+// world's own: the clock, the system's random source, no log. Rand need not be
+// safe for concurrent use.
 type Options struct {
 	Now     func() time.Time
 	Rand    io.Reader
@@ -74,6 +75,8 @@ func Start(ctx context.Context, c config.Config, o Options) (*Server, error) {
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Reader
+	} else {
+		o.Rand = &sharedReader{from: o.Rand}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -167,9 +170,19 @@ func (s *Server) Stop(ctx context.Context) error {
 		s.parts.traffic(event.ServerStopped, event.Success, nil)
 		s.endOutbox()
 		s.working.Wait()
-		s.stopErr = s.close()
+		s.stopErr = errors.Join(s.close(), s.failure())
 	})
 	return s.stopErr
+}
+
+// failure is what ended without being asked to and nobody was told of.
+func (s *Server) failure() error {
+	select {
+	case err := <-s.failed:
+		return errors.Join(err, s.failure())
+	default:
+		return nil
+	}
 }
 
 func (s *Server) drain(ctx context.Context) {
@@ -203,6 +216,18 @@ func (s *Server) close() error {
 		errs = append(errs, s.lock.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// sharedReader lets many goroutines read from a source that was made for one.
+type sharedReader struct {
+	mu   sync.Mutex
+	from io.Reader
+}
+
+func (r *sharedReader) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.from.Read(p)
 }
 
 // newID makes an event's id, or none where there is no chance to be had: an

@@ -65,7 +65,7 @@ func VerifyLog(ctx context.Context, c config.Config, o Options, files []string, 
 	if _, err := database(c); err != nil {
 		return err
 	}
-	keys, _, err := masters(c, nil)
+	keys, _, err := masters(c, false, nil)
 	if err != nil {
 		return err
 	}

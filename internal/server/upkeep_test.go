@@ -1,0 +1,78 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/event"
+)
+
+// sweepable is a store with so many batches to drop.
+type sweepable struct {
+	batches int
+	swept   []core.Sweep
+	down    error
+}
+
+func (s *sweepable) Sweep(_ context.Context, sweep core.Sweep) (bool, error) {
+	s.swept = append(s.swept, sweep)
+	s.batches--
+	return s.batches > 0, nil
+}
+
+func (s *sweepable) Ping(context.Context) error { return s.down }
+
+func keptUp(store *sweepable, told *[]event.Name) *upkeep {
+	return &upkeep{
+		store: store, now: time.Now, options: Options{Log: discardLog()},
+		tell: func(name event.Name, _ event.Outcome, _ event.Attributes) { *told = append(*told, name) },
+	}
+}
+
+func TestC102SweepsEveryMinuteUntilNothingIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []event.Name
+		store := &sweepable{batches: 3}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			keptUp(store, &told).run(ctx)
+			close(ended)
+		}()
+		time.Sleep(59 * time.Second)
+		synctest.Wait()
+		if len(store.swept) != 3 {
+			t.Errorf("%d batches in the first minute, want the 3 there were", len(store.swept))
+		}
+		store.batches = 1
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(store.swept) != 4 {
+			t.Errorf("%d batches after two minutes, want one more", len(store.swept))
+		}
+		const day = 24 * time.Hour
+		if s := store.swept[0]; s.KeepChallenges != day || s.KeepAddresses != 90*day || s.KeepEvents != 365*day || s.Limit <= 0 {
+			t.Errorf("swept with %+v", s)
+		}
+		cancel()
+		<-ended
+	})
+}
+
+func TestC73DatabaseLostAndFoundIsTold(t *testing.T) {
+	var told []event.Name
+	store := &sweepable{}
+	u := keptUp(store, &told)
+	for _, down := range []error{nil, errors.New("gone"), errors.New("gone"), nil, nil} {
+		store.down = down
+		u.look(t.Context())
+	}
+	if want := []event.Name{event.DependencyLost, event.DependencyRestored}; !slices.Equal(told, want) {
+		t.Errorf("told %v, want %v", told, want)
+	}
+}
