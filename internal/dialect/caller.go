@@ -31,15 +31,12 @@ func visitOf(r *http.Request) *visit {
 // and languages, and no session.
 func CallerFrom(r *http.Request) core.Caller { return visitOf(r).caller }
 
-// The longest of a client's own headers that are kept, in bytes.
-const (
-	maxUserAgent = 256 // C-74
-	maxLanguages = 256
-)
+// maxHeader is the most that is kept of a client's own header, in bytes (C-74).
+const maxHeader = 256
 
-// cut shortens a header to at most n bytes of valid UTF-8.
-func cut(s string, n int) string {
-	if len(s) > n {
+// cut shortens a header to at most maxHeader bytes of valid UTF-8.
+func cut(s string) string {
+	if n := maxHeader; len(s) > n {
 		for n > 0 && !utf8.RuneStart(s[n]) {
 			n--
 		}

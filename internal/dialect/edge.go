@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -49,9 +50,9 @@ func (e Edge) Wrap(next http.Handler) http.Handler {
 		w.Header().Set("X-Request-Id", id)
 		v.caller = core.Caller{
 			Address:   e.Proxies.Client(r),
-			UserAgent: cut(r.Header.Get("User-Agent"), maxUserAgent),
+			UserAgent: cut(r.Header.Get("User-Agent")),
 			RequestID: id,
-			Languages: cut(r.Header.Get("Accept-Language"), maxLanguages),
+			Languages: cut(r.Header.Get("Accept-Language")),
 		}
 		if e.cors(w, r) {
 			return
@@ -103,7 +104,7 @@ func (e Edge) rescue(t *tracker, r *http.Request) {
 	if cause == nil {
 		return
 	}
-	if cause == http.ErrAbortHandler {
+	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(cause)
 	}
 	what := fmt.Sprintf("%T", cause)

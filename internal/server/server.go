@@ -95,10 +95,10 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.lock, err = openDataDir(s.config.DataDir); err != nil {
 		return err
 	}
-	if s.public, err = listen(s.config.Listen, s.config); err != nil {
+	if s.public, err = listen(ctx, s.config.Listen, s.config); err != nil {
 		return err
 	}
-	if s.operator, err = listen(s.config.OperatorListen, s.config); err != nil {
+	if s.operator, err = listen(ctx, s.config.OperatorListen, s.config); err != nil {
 		return err
 	}
 	s.config.PublicURL = withPort(s.config.PublicURL, s.config.Listen, s.Addr())

@@ -19,7 +19,7 @@ func TestAccessByIndependentVerifier(t *testing.T) {
 	m := newMinter(t, testRing(t, 1), key, newKey(t))
 	a := testAccess
 	a.Thumbprint, a.PhoneNumber = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", "+15550100"
-	parsed, err := jose.ParseSigned(mint(t, m, a), []jose.SignatureAlgorithm{jose.ES256})
+	parsed, err := jose.ParseSignedCompact(mint(t, m, a), []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestAccessByIndependentVerifier(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	bare, err := jose.ParseSigned(mint(t, m, testAccess), []jose.SignatureAlgorithm{jose.ES256})
+	bare, err := jose.ParseSignedCompact(mint(t, m, testAccess), []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -171,7 +171,7 @@ func (p pool) close(n int) error {
 
 // explain says what a failure to open means, and what to do.
 func explain(path string, err error) error {
-	remedy := ""
+	var remedy string
 	switch {
 	case errors.Is(err, sqlite3.NOTADB), errors.Is(err, sqlite3.CORRUPT):
 		remedy = "it is damaged, or no database: restore it from a backup, or move it away to begin anew"
