@@ -11,7 +11,6 @@ import (
 type ResendIn struct {
 	ChallengeID string
 	Channel     string // "" or "sms"
-	Idempotency Idempotency
 }
 
 // Resend sends the same code again: the same expiry, the same guesses left

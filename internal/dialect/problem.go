@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/countersign/countersign/internal/core"
 )
@@ -174,10 +175,17 @@ func logFault(r *http.Request, p Problem, err error) {
 		"code", string(p.Code), "request_id", v.caller.RequestID, "error", err)
 }
 
+// times writes every time as RFC 3339 in UTC with three decimals, as events have
+// it: the length of an answer must not tell one from another (C-59).
+var times = json.WithMarshalers(json.MarshalToFunc(func(to *jsontext.Encoder, t time.Time) error {
+	text := make([]byte, 0, len(`"2026-11-24T07:20:31.123Z"`))
+	return to.WriteValue(t.UTC().AppendFormat(text, `"2006-01-02T15:04:05.000Z"`))
+}))
+
 // WriteJSON answers with a value as JSON. The value is one of our own answer
 // types, so that encoding it cannot fail but by a fault of the program.
 func WriteJSON(w http.ResponseWriter, status int, mediaType string, value any) {
-	body, err := json.Marshal(value)
+	body, err := json.Marshal(value, times)
 	if err != nil {
 		panic("encoding an answer: " + err.Error())
 	}

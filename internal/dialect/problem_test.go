@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"testing"
@@ -74,6 +75,19 @@ func TestRetryAfter(t *testing.T) {
 			if got := w.Header().Get("Retry-After"); got != want || *problem(t, w).RetryAfter == 0 {
 				t.Errorf("%s after %s: %q, want %q", code, wait, got, want)
 			}
+		}
+	}
+}
+
+func TestC59TimesHaveOneLength(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 24, 7, 20, 31, 0, time.FixedZone("", 3600))
+	for _, d := range []time.Duration{0, 120 * time.Millisecond, 123 * time.Millisecond} {
+		w := httptest.NewRecorder()
+		WriteJSON(w, http.StatusOK, "application/json", struct{ At, Next *time.Time }{At: new(at.Add(d))})
+		want := `{"At":"2026-11-24T06:20:31.` + fmt.Sprintf("%03d", d.Milliseconds()) + `Z","Next":null}`
+		if got := w.Body.String(); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
 		}
 	}
 }
