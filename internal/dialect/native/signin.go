@@ -44,9 +44,7 @@ func (a api) verify(ctx context.Context, call dialect.Call[verify]) (dialect.Rep
 }
 
 func (a api) resend(ctx context.Context, call dialect.Call[resend]) (dialect.Reply, error) {
-	return accepted(a.core.Resend(ctx, call.Caller, core.ResendIn{
-		ChallengeID: call.ID, Channel: call.In.Channel, Idempotency: call.Idempotency,
-	}))
+	return accepted(a.core.Resend(ctx, call.Caller, core.ResendIn{ChallengeID: call.ID, Channel: call.In.Channel}))
 }
 
 // accepted answers a challenge.
