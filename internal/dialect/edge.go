@@ -37,11 +37,6 @@ func (e Edge) Wrap(next http.Handler) http.Handler {
 		v := &visit{log: e.Log}
 		r = r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
 		e.headers(w.Header())
-		if len(r.TransferEncoding) > 0 {
-			// net/http drops a Content-Length that stands beside it without a word.
-			// Whoever went by that length must not find us reading on (RFC 9112 6.1).
-			w.Header().Set("Connection", "close")
-		}
 		id, err := keyring.NewID(e.Now(), e.Rand)
 		if err != nil {
 			Fail(w, r, &core.Error{Code: core.CodeUnavailable, Cause: fmt.Errorf("making a request id: %w", err)})

@@ -3,7 +3,6 @@ package dialect
 import (
 	"bufio"
 	"bytes"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -51,31 +50,5 @@ func TestC67RawSocket(t *testing.T) {
 		}
 		_ = answer.Body.Close()
 		_ = conn.Close()
-	}
-}
-
-// C-67: where a length stands beside chunks, the chunks count, and nothing
-// more is read from that connection.
-func TestC67AmbiguousFraming(t *testing.T) {
-	server := httptest.NewServer(edge(new(bytes.Buffer)).Wrap(NewTable(echoRoutes())))
-	defer server.Close()
-	conn, err := net.Dial("tcp", server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
-	const smuggled = "GET /v1/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\n\r\n"
-	_, err = io.WriteString(conn, "POST /v1/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
-		"Content-Length: 100\r\nTransfer-Encoding: chunked\r\n\r\nd\r\n{\"phone\":\"1\"}\r\n0\r\n\r\n"+smuggled)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := io.ReadAll(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := bytes.Count(all, []byte("HTTP/1.1 ")); n != 1 {
-		t.Errorf("%d answers on one connection, want one and its end:\n%s", n, all)
 	}
 }
