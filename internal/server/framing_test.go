@@ -60,6 +60,16 @@ func TestC67AmbiguousFramingIsRefusedAndClosed(t *testing.T) {
 	}
 }
 
+func TestC67BothListenersAreWatched(t *testing.T) {
+	s := start(t, settings(t, t.TempDir()), Options{})
+	for _, address := range []string{s.Addr(), s.OperatorAddr()} {
+		statuses := talk(t, address, attacks["length and chunked"]+"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		if !slices.Equal(statuses, []int{http.StatusBadRequest}) {
+			t.Errorf("%s answers %v, want 400 alone and the connection closed", address, statuses)
+		}
+	}
+}
+
 func TestPlainFramingPasses(t *testing.T) {
 	address := serveBodies(t)
 	statuses := talk(t, address, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"+
@@ -82,11 +92,12 @@ func TestForeignTransferEncodingIsNotImplemented(t *testing.T) {
 func TestC66HeadersOf16KiB(t *testing.T) {
 	address := serveBodies(t)
 	const around = "GET / HTTP/1.1\r\nHost: localhost\r\nX-A: \r\nConnection: close\r\n\r\n"
+	const limit = 16384
 	for size, want := range map[int]int{
-		maxHeader:        http.StatusOK,
-		maxHeader + 1:    http.StatusRequestHeaderFieldsTooLarge,
-		maxHeader + 4096: http.StatusRequestHeaderFieldsTooLarge,
-		64 * maxHeader:   http.StatusRequestHeaderFieldsTooLarge,
+		limit:        http.StatusOK,
+		limit + 1:    http.StatusRequestHeaderFieldsTooLarge,
+		limit + 4096: http.StatusRequestHeaderFieldsTooLarge,
+		64 * limit:   http.StatusRequestHeaderFieldsTooLarge,
 	} {
 		request := strings.Replace(around, "X-A: ", "X-A: "+strings.Repeat("a", size-len(around)), 1)
 		if statuses := talk(t, address, request); !slices.Equal(statuses, []int{want}) {

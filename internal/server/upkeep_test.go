@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,17 +13,26 @@ import (
 	"github.com/countersign/countersign/internal/event"
 )
 
-// sweepable is a store with so many batches to drop.
+// sweepable is a store that has so many batches to drop.
 type sweepable struct {
 	batches int
-	swept   []core.Sweep
 	down    error
+
+	mu    sync.Mutex
+	swept []core.Sweep
 }
 
 func (s *sweepable) Sweep(_ context.Context, sweep core.Sweep) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.swept = append(s.swept, sweep)
-	s.batches--
-	return s.batches > 0, nil
+	return len(s.swept) < s.batches, nil
+}
+
+func (s *sweepable) sweeps() []core.Sweep {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.swept)
 }
 
 func (s *sweepable) Ping(context.Context) error { return s.down }
@@ -46,17 +56,16 @@ func TestC102SweepsEveryMinuteUntilNothingIsLeft(t *testing.T) {
 		}()
 		time.Sleep(59 * time.Second)
 		synctest.Wait()
-		if len(store.swept) != 3 {
-			t.Errorf("%d batches in the first minute, want the 3 there were", len(store.swept))
+		if len(store.sweeps()) != 3 {
+			t.Errorf("%d batches in the first minute, want the 3 there were", len(store.sweeps()))
 		}
-		store.batches = 1
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if len(store.swept) != 4 {
-			t.Errorf("%d batches after two minutes, want one more", len(store.swept))
+		if len(store.sweeps()) != 4 {
+			t.Errorf("%d batches after two minutes, want one more", len(store.sweeps()))
 		}
 		const day = 24 * time.Hour
-		if s := store.swept[0]; s.KeepChallenges != day || s.KeepAddresses != 90*day || s.KeepEvents != 365*day || s.Limit <= 0 {
+		if s := store.sweeps()[0]; s.KeepChallenges != day || s.KeepAddresses != 90*day || s.KeepEvents != 365*day || s.Limit <= 0 {
 			t.Errorf("swept with %+v", s)
 		}
 		cancel()
