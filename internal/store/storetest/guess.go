@@ -20,6 +20,7 @@ func guesses(f flow) {
 	}
 	f.shows("C05 opens only for the session that began it", opensForItsSession)
 	f.shows("is refused for an ended session", guessForEnded)
+	f.shows("is refused for a lapsed session", guessForLapsed)
 	f.shows("is spent at once when redeemed", spentOnceRedeemed)
 	f.shows("C90 takes the code under any master key", guessUnderOldKey)
 	f.shows("drops the sealed message with the last guess", lastGuessDropsText)
@@ -217,6 +218,20 @@ func guessForEnded(w *world) {
 		w.outcome(j.judge(w, c, w.guess(c, wrong)).Outcome, core.SessionEnded)
 		unchanged()
 	}
+}
+
+func guessForLapsed(w *world) {
+	owner := w.account()
+	in := w.openSession(owner)
+	in.Session.IdleExpiresAt = w.now.Add(time.Minute)
+	owner.session = do(w, w.store.OpenSession, in).Session
+	c := w.beginAs(owner, core.PurposeReauthentication, owner.Phone)
+	w.setClock(owner.session.IdleExpiresAt)
+	unchanged := w.watch(watched{user: owner.ID, phone: c.Phone.Key, challenges: []string{c.ID}})
+	w.outcome(judgeReauthentication(w, c, w.guess(c, right)).Outcome, core.SessionEnded)
+	unchanged()
+	w.advance(-time.Millisecond)
+	w.outcome(judgeReauthentication(w, c, w.guess(c, right)).Outcome, core.Done)
 }
 
 func spentOnceRedeemed(w *world) {

@@ -15,6 +15,7 @@ func passwordTries(f flow) {
 	f.shows("C41 waits 1, 2, 4 … 900 s after three in a row", tryWaits)
 	f.shows("C41 closes the number to strangers after 100", tryCloses)
 	f.shows("C42 a known device has a counter of its own", tryDevice)
+	f.shows("C42 a known device is never closed", tryDeviceNotClosed)
 	f.shows("C42 a known device has 10 failures in any hour", tryDeviceWindow)
 	f.shows("C33 only the user's own device counts apart", tryOtherDevice)
 	f.shows("C36 without limits tries count and never lock", tryZero)
@@ -151,6 +152,18 @@ func tryDevice(w *world) {
 	w.outcome(w.tryPassword(owner.Phone.Key, device).Outcome, core.Locked)
 }
 
+func tryDeviceNotClosed(w *world) {
+	owner := w.account()
+	for n := 1; n <= 5; n++ {
+		in := w.tryInput(owner.Phone.Key, owner.session.DeviceID)
+		in.Limits.Close = 3
+		got := do(w, w.store.TryPassword, in)
+		w.outcome(got.Outcome, core.Done)
+		equal(w, "failures in a row", got.Failures, n)
+		w.advance(passwordLimits().MaxDelay)
+	}
+}
+
 func tryDeviceWindow(w *world) {
 	owner := w.account()
 	device := owner.session.DeviceID
@@ -218,6 +231,10 @@ func tryForEnded(w *world) {
 	got := do(w, w.store.TryPassword, in)
 	w.outcome(got.Outcome, core.Done)
 	equal(w, "failures in a row: the refused were not counted", got.Failures, 1)
+
+	w.setClock(owner.session.IdleExpiresAt) // lapsed is over, too
+	in.Now = w.now
+	w.outcome(do(w, w.store.TryPassword, in).Outcome, core.SessionEnded)
 }
 
 func failTold(w *world) {
