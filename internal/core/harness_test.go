@@ -32,7 +32,7 @@ const goodPassword = "correct horse battery staple 7"
 // house is a core over a real store, with a clock that the test moves.
 type house struct {
 	*core.Core
-	t        *testing.T
+	t        testing.TB
 	store    core.Store
 	ring     *keyring.Ring
 	tokens   *token.Minter
@@ -45,7 +45,7 @@ type house struct {
 	claimed []core.Message
 }
 
-func newHouse(t *testing.T, change ...func(*core.Settings)) *house {
+func newHouse(t testing.TB, change ...func(*core.Settings)) *house {
 	t.Helper()
 	store, err := sqlite.Open(context.Background(), sqlite.Options{Path: filepath.Join(t.TempDir(), "test.db")})
 	if err != nil {
@@ -88,7 +88,7 @@ func (h *house) coreOver(store core.Store) *core.Core {
 	})
 }
 
-func newRing(t *testing.T, now time.Time) *keyring.Ring {
+func newRing(t testing.TB, now time.Time) *keyring.Ring {
 	t.Helper()
 	masters, err := keyring.ParseMasters("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
 	if err != nil {
