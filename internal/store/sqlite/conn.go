@@ -25,6 +25,7 @@ func pragmas(more ...string) url.Values {
 		"synchronous(full)",
 		"foreign_keys(on)",
 		"secure_delete(on)",
+		"temp_store(memory)", // what savepoints keep to roll back, above all
 		"wal_autocheckpoint(4000)",
 	}, more...)}
 }

@@ -40,7 +40,9 @@ type diskFile struct {
 	disk *disk
 }
 
-func (f diskFile) SharedMemory() vfs.SharedMemory { return f.File.(vfs.FileSharedMemory).SharedMemory() }
+func (f diskFile) SharedMemory() vfs.SharedMemory {
+	return f.File.(vfs.FileSharedMemory).SharedMemory()
+}
 
 func (f diskFile) WriteAt(b []byte, at int64) (int, error) {
 	if broken := f.disk.writing.Load(); broken != nil {
@@ -64,11 +66,11 @@ func TestBrokenDisk(t *testing.T) {
 		sync      bool // fails at the sync, not at the write
 		uncertain bool
 	}{
-		"full":            {err: sqlite3.FULL},
-		"read-only":       {err: sqlite3.READONLY},
-		"failing writes":  {err: sqlite3.IOERR_WRITE, uncertain: true},
-		"failing fsyncs":  {err: sqlite3.IOERR_FSYNC, sync: true, uncertain: true},
-		"no such device":  {err: errors.New("input/output error"), uncertain: true},
+		"full":           {err: sqlite3.FULL},
+		"read-only":      {err: sqlite3.READONLY},
+		"failing writes": {err: sqlite3.IOERR_WRITE, uncertain: true},
+		"failing fsyncs": {err: sqlite3.IOERR_FSYNC, sync: true, uncertain: true},
+		"no such device": {err: errors.New("input/output error"), uncertain: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, o := newDisk(t)

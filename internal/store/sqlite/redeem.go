@@ -119,7 +119,6 @@ func (s *Store) RedeemReset(ctx context.Context, in core.RedeemReset) (core.Rede
 		tx.exec(voidOfUser, in.Now, j.User.ID)
 		tx.exec(voidOfNumber, in.Now, j.Challenge.Phone.Key)
 		j.User = tx.setPassword(j.User, in.Hash, in.HistoryKeep, in.Now)
-		in.Notice.State = core.MessageQueued
 		tx.queue(in.Notice)
 		tx.tell(in.OnReset, j.User, in.Session.ID)
 		j.Session = tx.open(in.SignIn, j.User, in.Now)
@@ -144,7 +143,6 @@ func (s *Store) RedeemPhoneChange(ctx context.Context, in core.RedeemPhoneChange
 			return j.RedeemResult
 		}
 		tx.movePhone(j, in)
-		in.Notice.State = core.MessageQueued
 		tx.queue(in.Notice)
 		tx.tell(in.OnChanged, j.User, in.SessionID)
 		j.Outcome = core.Done
