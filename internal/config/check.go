@@ -238,6 +238,9 @@ func (l *loader) checkSpans(c *Config) {
 	const year = 365 * 24 * time.Hour
 	l.checkSpan("code_ttl", c.CodeTTL, time.Minute, 10*time.Minute) // C-02
 	l.checkSpan("access_token_ttl", c.AccessTokenTTL, time.Second, 10*time.Minute)
+	if l.wasRead("access_token_ttl") && c.AccessTokenTTL%time.Second != 0 {
+		l.refuseSetting("access_token_ttl", "must be whole seconds, as tokens tell their times")
+	}
 	l.checkSpan("refresh_grace", c.RefreshGrace, 0, time.Minute)
 	l.checkSpan("reauth_window", c.ReauthWindow, time.Second, 24*time.Hour)
 	l.checkSpan("session_idle_timeout", c.SessionIdleTimeout, time.Second, 10*year)

@@ -73,6 +73,7 @@ func TestRefusals(t *testing.T) {
 		{"CODE_TTL=600", "code_ttl", "unit"},
 		{"ACCESS_TOKEN_TTL=0s", "access_token_ttl", "1s to 10m0s"},
 		{"ACCESS_TOKEN_TTL=601s", "access_token_ttl", "1s to 10m0s"},
+		{"ACCESS_TOKEN_TTL=1500ms", "access_token_ttl", "whole seconds"},
 		{"REFRESH_GRACE=-1s", "refresh_grace", "0s to 1m0s"},
 		{"REFRESH_GRACE=61s", "refresh_grace", "0s to 1m0s"},
 		{"REAUTH_WINDOW=0s", "reauth_window", "1s to 24h"},
