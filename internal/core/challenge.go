@@ -72,8 +72,9 @@ type Challenge struct {
 	VoidedAt   time.Time // superseded: by a redeemed signup, a reset, a logout-all …
 
 	BeginKey, BeginBody   []byte // keyed hashes of Idempotency-Key and body of the begin; nil: none
-	VerifyKey, VerifyBody []byte // the same of the redeeming verify
-	OpenedSessionID       string // the session that redeeming it opened
+	VerifyKey, VerifyBody []byte // the same of the last verify that was judged
+	OpenedSessionID       string // the session that redeeming it opened or renewed
+	OpenedCounter         int64  // that session's Counter then
 
 	Dialect    string // which API began it: "native", …
 	Thumbprint string // the DPoP key it was begun with (RFC 7638), or ""

@@ -97,7 +97,7 @@ type Store interface {
 	PasswordHistory(ctx context.Context, userID string) ([]password.Hash, error)
 	Keys(context.Context) ([]keyring.StoredKey, error)
 	LogHead(ctx context.Context, sink string) (event.Head, error)
-	Ping(context.Context) error
+	Ping(context.Context) error // reads and writes: a full disk is told
 }
 
 // Outcome is how an operation ended, when it ended as it may.
@@ -194,10 +194,11 @@ type ResendChallengeResult struct {
 //  1. no such challenge, or another purpose, or (SessionID set) begun by
 //     another session: NotFound; an ended SessionID: SessionEnded
 //  2. redeemed before: with the same VerifyKey, VerifyBody and a matching
-//     code, while the session it opened lives and its Counter is still 0:
+//     code, while the session that it opened or renewed lives and has not been
+//     refreshed since (a phone change: while the user has that number):
 //     Repeated; with the same VerifyKey and another body: KeyConflict; else
-//     Spent. (RedeemReauthentication and RedeemPhoneChange are not repeated:
-//     Spent.)
+//     Spent. Not redeemed, but missed with the same VerifyKey last: Wrong again,
+//     nothing counted; with another body: KeyConflict
 //  3. voided, or no guess left: Spent. At or after ExpiresAt: Expired
 //  4. the number's failed codes at their limit: Locked, with RetryAt. The
 //     counter is that of Challenge.DeviceID while this device exists and is

@@ -45,6 +45,10 @@ func (tx *tx) judge(g core.Guess, purpose core.Purpose) *judgement {
 		tx.repeat(j)
 		return j
 	}
+	if sameKey(c, g) {
+		j.missedAgain()
+		return j
+	}
 	if j.Outcome = over(c, g.Now); j.Outcome != "" {
 		return j
 	}
@@ -88,13 +92,25 @@ func rightCode(c core.Challenge, macs [][]byte) bool {
 	return equal == 1 && len(c.CodeMAC) > 0
 }
 
-// repeat answers for a challenge that was redeemed before: the same session
-// again to the same request, while its refresh token is unused.
+// sameKey tells whether the verify judged last came with the same key.
+func sameKey(c core.Challenge, g core.Guess) bool {
+	return g.VerifyKey != nil && bytes.Equal(c.VerifyKey, g.VerifyKey)
+}
+
+// missedAgain answers a wrong guess whose answer was lost as before.
+func (j *judgement) missedAgain() {
+	j.Outcome = core.KeyConflict
+	if bytes.Equal(j.Challenge.VerifyBody, j.VerifyBody) {
+		j.Outcome, j.GuessesLeft = core.Wrong, j.Challenge.GuessesLeft
+	}
+}
+
+// repeat answers for a challenge that was redeemed before: the same again to
+// the same request, while nobody has used what it gave.
 func (tx *tx) repeat(j *judgement) {
 	c := j.Challenge
 	j.Outcome = core.Spent
-	byKey := j.VerifyKey != nil && bytes.Equal(c.VerifyKey, j.VerifyKey)
-	if !byKey || c.Purpose == core.PurposePhoneChange || c.Purpose == core.PurposeReauthentication {
+	if !sameKey(c, j.Guess) {
 		return
 	}
 	if !bytes.Equal(c.VerifyBody, j.VerifyBody) {
@@ -102,7 +118,16 @@ func (tx *tx) repeat(j *judgement) {
 		return
 	}
 	session, user, found := tx.session(c.OpenedSessionID)
-	if !found || !session.Alive(j.Now) || session.Counter != 0 || !rightCode(c, j.CodeMACs) {
+	if !found || !session.Alive(j.Now) || !rightCode(c, j.CodeMACs) {
+		return
+	}
+	if c.Purpose == core.PurposePhoneChange {
+		if user.Phone.Key == c.Phone.Key {
+			j.Outcome, j.User = core.Repeated, user
+		}
+		return
+	}
+	if session.Counter != c.OpenedCounter {
 		return
 	}
 	j.Outcome, j.Session, j.User = core.Repeated, session, user
@@ -116,7 +141,9 @@ func (tx *tx) miss(j *judgement, failures counter) {
 	if c.GuessesLeft == 0 {
 		c.Sealed = nil
 	}
-	tx.exec("UPDATE challenges SET guesses_left = ?, sealed = ? WHERE id = ?", c.GuessesLeft, c.Sealed, c.ID)
+	c.VerifyKey, c.VerifyBody = j.VerifyKey, j.VerifyBody
+	tx.exec("UPDATE challenges SET guesses_left = ?, sealed = ?, verify_key = ?, verify_body = ? WHERE id = ?",
+		c.GuessesLeft, c.Sealed, c.VerifyKey, c.VerifyBody, c.ID)
 	failures.add(j.Now, max(j.Limits.Strangers, j.Limits.Device))
 	tx.save(failures)
 
@@ -133,7 +160,7 @@ func secondsUntil(until, now time.Time) int64 {
 	return int64((until.Sub(now) + time.Second - 1) / time.Second)
 }
 
-// redeem spends a matched challenge on the session that it opens, if any, and
+// redeem spends a matched challenge on the session that it opens or renews, if any, and
 // forgives a stranger's earlier failures. A profile and a password that waited
 // go: they are the account's now, or nobody's (C-55).
 func (tx *tx) redeem(j *judgement, opened string) {
@@ -142,8 +169,8 @@ func (tx *tx) redeem(j *judgement, opened string) {
 	c.VerifyKey, c.VerifyBody, c.OpenedSessionID = j.VerifyKey, j.VerifyBody, opened
 	tx.exec(`UPDATE challenges SET redeemed_at = ?, sealed = NULL,
 		pending_name = '', pending_email = '', pending_locale = '', pending_password_hash = '',
-		verify_key = ?, verify_body = ?, opened_session_id = ?, account_created = ? WHERE id = ?`,
-		c.RedeemedAt, c.VerifyKey, c.VerifyBody, c.OpenedSessionID, j.Created, c.ID)
+		verify_key = ?, verify_body = ?, opened_session_id = ?, opened_counter = ?, account_created = ? WHERE id = ?`,
+		c.RedeemedAt, c.VerifyKey, c.VerifyBody, c.OpenedSessionID, c.OpenedCounter, j.Created, c.ID)
 	if j.deviceID == "" {
 		tx.forgive(j)
 	}

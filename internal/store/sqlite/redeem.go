@@ -75,10 +75,13 @@ func (s *Store) RedeemReauthentication(ctx context.Context, in core.RedeemReauth
 		if j.Outcome != matched {
 			return j.RedeemResult
 		}
-		tx.redeem(j, "")
 		if j.standing() != matched {
+			tx.redeem(j, "")
 			return j.RedeemResult
 		}
+		renewed, _, _ := tx.session(in.SessionID)
+		j.Challenge.OpenedCounter = renewed.Counter + 1
+		tx.redeem(j, in.SessionID)
 		j.Session = tx.confirm(in.SessionID, core.MethodSMS, in.TokenKeyID, in.Now)
 		tx.tell(in.OnConfirmed, j.User, in.SessionID)
 		j.Outcome = core.Done
@@ -134,14 +137,16 @@ func (s *Store) RedeemPhoneChange(ctx context.Context, in core.RedeemPhoneChange
 		if j.Outcome != matched {
 			return j.RedeemResult
 		}
-		tx.redeem(j, "")
 		if j.standing() != matched {
+			tx.redeem(j, "")
 			return j.RedeemResult
 		}
 		if owner, found := tx.ownerOf(j.Challenge.Phone.Key); found && owner.ID != j.User.ID {
+			tx.redeem(j, "")
 			j.Outcome, j.User = core.Taken, core.User{}
 			return j.RedeemResult
 		}
+		tx.redeem(j, in.SessionID)
 		tx.movePhone(j, in)
 		tx.queue(in.Notice)
 		tx.tell(in.OnChanged, j.User, in.SessionID)

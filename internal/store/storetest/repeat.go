@@ -17,8 +17,9 @@ func repeats(f flow) {
 	f.shows("is spent for every other request", repeatOthers)
 	f.shows("is spent once the session was refreshed", repeatRefreshed)
 	f.shows("is spent once the session has ended", repeatEnded)
-	f.shows("a reauthentication is not told again", repeatReauthentication)
-	f.shows("a phone change is not told again", repeatPhoneChange)
+	f.shows("tells a lost reauthentication again, until the session is refreshed", repeatReauthentication)
+	f.shows("tells a lost phone change again", repeatPhoneChange)
+	f.shows("tells a lost miss again, and counts it once", repeatMiss)
 }
 
 // keyed is the guess of a request with an idempotency key.
@@ -166,10 +167,15 @@ func repeatEnded(w *world) {
 func repeatReauthentication(w *world) {
 	owner := w.account()
 	c := w.beginAs(owner, core.PurposeReauthentication, owner.Phone)
-	w.outcome(judgeReauthentication(w, c, keyed(w.guess(c, right))).Outcome, core.Done)
+	first := judgeReauthentication(w, c, keyed(w.guess(c, right)))
+	w.outcome(first.Outcome, core.Done)
 	unchanged := w.watch(watched{user: owner.ID, challenges: []string{c.ID}, sessions: []string{owner.session.ID}})
-	w.outcome(judgeReauthentication(w, c, keyed(w.guess(c, right))).Outcome, core.Spent)
+	again := judgeReauthentication(w, c, keyed(w.guess(c, right)))
+	w.outcome(again.Outcome, core.Repeated)
+	equal(w, "the session", again.Session, first.Session)
 	unchanged()
+	w.outcome(do(w, w.store.RotateSession, w.rotate(first.Session)).Outcome, core.Done)
+	w.outcome(judgeReauthentication(w, c, keyed(w.guess(c, right))).Outcome, core.Spent)
 }
 
 func repeatPhoneChange(w *world) {
@@ -179,6 +185,23 @@ func repeatPhoneChange(w *world) {
 	w.outcome(got.Outcome, core.Done)
 	w.wrote(event.PhoneNumberChanged)
 	unchanged := w.watch(watched{user: owner.ID, challenges: []string{c.ID}, sessions: []string{owner.session.ID}})
-	w.outcome(judgePhoneChange(w, c, keyed(w.guess(c, right))).Outcome, core.Spent)
+	again := judgePhoneChange(w, c, keyed(w.guess(c, right)))
+	w.outcome(again.Outcome, core.Repeated)
+	equal(w, "the user", again.User, got.User)
 	unchanged()
+}
+
+func repeatMiss(w *world) {
+	c := w.beginFor(w.account(), core.PurposeLogin)
+	first := judgeLogin(w, c, keyed(w.guess(c, wrong)))
+	w.outcome(first.Outcome, core.Wrong)
+	unchanged := w.watch(watched{phone: c.Phone.Key, challenges: []string{c.ID}})
+	again := judgeLogin(w, c, keyed(w.guess(c, wrong)))
+	w.outcome(again.Outcome, core.Wrong)
+	equal(w, "guesses left", again.GuessesLeft, first.GuessesLeft)
+	other := keyed(w.guess(c, right))
+	other.VerifyBody = mac("another body")
+	w.outcome(judgeLogin(w, c, other).Outcome, core.KeyConflict)
+	unchanged()
+	w.outcome(judgeLogin(w, c, w.guess(c, right)).Outcome, core.Done)
 }

@@ -110,6 +110,7 @@ CREATE TABLE challenges (
   verify_key            BLOB,
   verify_body           BLOB,
   opened_session_id     TEXT NOT NULL,
+  opened_counter        INTEGER NOT NULL,
   account_created       INTEGER NOT NULL DEFAULT 0, -- redeeming it made the account
   dialect               TEXT NOT NULL,
   thumbprint            TEXT NOT NULL
