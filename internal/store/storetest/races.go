@@ -17,6 +17,7 @@ func races(f flow) {
 	f.shows("C40 100 wrong guesses at one number, 30 judged", raceNumberLimit)
 	f.shows("C04 32 right codes, one redeemed", raceRightCodes)
 	f.shows("C04 32 right codes of one request, one session", raceRepeats)
+	f.shows("C43 32 wrong codes of one request, one counted", raceRepeatedMisses)
 	f.shows("C54 50 signups of one number, one account", raceSignups)
 	f.shows("C43 100 passwords, three judged before the wait", raceTries)
 	f.shows("C43 100 passwords without limits, none lost", raceTriesUnlimited)
@@ -114,6 +115,19 @@ func raceRepeats(w *world) {
 		w.holds("the account was made", each.Created)
 	}
 	w.wrote(event.AccountCreated, event.SuccessfulLogin)
+}
+
+func raceRepeatedMisses(w *world) {
+	c := w.beginFor(w.account(), core.PurposeLogin)
+	got := doAtOnce(w, w.store.RedeemLogin, many(32, func(int) core.RedeemLogin {
+		in := w.redeemLogin(c)
+		in.Guess = keyed(w.guess(c, wrong))
+		return in
+	}))
+	equal(w, "outcomes", tally(got, redeemed), map[core.Outcome]int{core.Wrong: 32})
+	equal(w, "guesses left", do(w, w.store.Challenge, c.ID).GuessesLeft, core.MaxGuesses-1)
+	equal(w, "failures of the number", w.number(c.Phone.Key).CodeFailures, 1)
+	w.wrote(event.CodeFailed)
 }
 
 func raceSignups(w *world) {

@@ -19,7 +19,10 @@ func repeats(f flow) {
 	f.shows("is spent once the session has ended", repeatEnded)
 	f.shows("tells a lost reauthentication again, until the session is refreshed", repeatReauthentication)
 	f.shows("tells a lost phone change again", repeatPhoneChange)
+	f.shows("a phone change is spent once the number is another's", repeatPhoneMoved)
 	f.shows("tells a lost miss again, and counts it once", repeatMiss)
+	f.shows("tells the last miss of all again", repeatLastMiss)
+	f.shows("tells only the latest miss again", repeatOlderMiss)
 }
 
 // keyed is the guess of a request with an idempotency key.
@@ -204,4 +207,40 @@ func repeatMiss(w *world) {
 	w.outcome(judgeLogin(w, c, other).Outcome, core.KeyConflict)
 	unchanged()
 	w.outcome(judgeLogin(w, c, w.guess(c, right)).Outcome, core.Done)
+}
+
+func repeatPhoneMoved(w *world) {
+	owner := w.account()
+	c := w.beginAs(owner, core.PurposePhoneChange, w.newNumber())
+	w.outcome(judgePhoneChange(w, c, keyed(w.guess(c, right))).Outcome, core.Done)
+	other := keyed(w.guess(c, right))
+	other.VerifyBody = mac("another body")
+	w.outcome(judgePhoneChange(w, c, other).Outcome, core.KeyConflict)
+
+	next := w.beginAs(owner, core.PurposePhoneChange, w.newNumber())
+	w.outcome(judgePhoneChange(w, next, w.guess(next, right)).Outcome, core.Done)
+	w.outcome(judgePhoneChange(w, c, keyed(w.guess(c, right))).Outcome, core.Spent)
+}
+
+func repeatLastMiss(w *world) {
+	c := w.beginFor(w.account(), core.PurposeLogin)
+	for range core.MaxGuesses - 1 {
+		w.guessWrong(c)
+	}
+	w.outcome(judgeLogin(w, c, keyed(w.guess(c, wrong))).Outcome, core.Wrong)
+	unchanged := w.watch(watched{phone: c.Phone.Key, challenges: []string{c.ID}})
+	again := judgeLogin(w, c, keyed(w.guess(c, wrong)))
+	w.outcome(again.Outcome, core.Wrong)
+	equal(w, "guesses left", again.GuessesLeft, 0)
+	w.outcome(judgeLogin(w, c, w.guess(c, wrong)).Outcome, core.Spent)
+	unchanged()
+}
+
+func repeatOlderMiss(w *world) {
+	c := w.beginFor(w.account(), core.PurposeLogin)
+	w.outcome(judgeLogin(w, c, keyed(w.guess(c, wrong))).Outcome, core.Wrong)
+	w.outcome(w.guessWrong(c).Outcome, core.Wrong)
+	got := judgeLogin(w, c, keyed(w.guess(c, wrong)))
+	w.outcome(got.Outcome, core.Wrong)
+	equal(w, "guesses left: it was judged anew", got.GuessesLeft, core.MaxGuesses-3)
 }
