@@ -246,7 +246,7 @@ func codeOf(err error) core.Code {
 }
 
 // number is the nth number of an area; nobody lives there.
-func number(n int) string { return fmt.Sprintf("+1415555%04d", n) }
+func number(n int) string { return fmt.Sprintf("+1415%d", 5550000+n) }
 
 // together calls f n times at once, and waits for all.
 func together(n int, f func(i int)) {
