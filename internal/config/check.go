@@ -245,6 +245,9 @@ func (l *loader) checkSpans(c *Config) {
 	l.checkSpan("reauth_window", c.ReauthWindow, time.Second, 24*time.Hour)
 	l.checkSpan("session_idle_timeout", c.SessionIdleTimeout, time.Second, 10*year)
 	l.checkSpan("session_lifetime", c.SessionLifetime, time.Second, 10*year)
+	if _, given := l.given["session_idle_timeout"]; !given {
+		c.SessionIdleTimeout = min(c.SessionIdleTimeout, c.SessionLifetime)
+	}
 	if l.wasRead("session_idle_timeout") && l.wasRead("session_lifetime") && c.SessionIdleTimeout > c.SessionLifetime {
 		l.refuseSetting("session_idle_timeout", "is longer than session_lifetime (%v), so that it would mean nothing; make it as long at most", c.SessionLifetime)
 	}

@@ -263,3 +263,10 @@ func FuzzLoadFile(f *testing.F) {
 		}
 	})
 }
+
+func TestIdleTimeoutFollowsAShorterLifetime(t *testing.T) {
+	c, err := load("SESSION_LIFETIME=24h")
+	if err != nil || c.SessionIdleTimeout != 24*time.Hour {
+		t.Errorf("idle timeout %v (%v), want the lifetime's 24h", c.SessionIdleTimeout, err)
+	}
+}

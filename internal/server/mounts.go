@@ -23,7 +23,7 @@ func (s *Server) publicHandler() http.Handler {
 		{Prefix: "/v1/", Handler: native.New(c)},
 		{Prefix: "/oauth/", Handler: standards},
 		{Prefix: "/.well-known/", Handler: standards},
-		{Prefix: "/openapi.json", Handler: s.openAPI()},
+		{Prefix: "/openapi.json", Handler: s.openAPI(aboutPublic, native.Routes(nil), oauth.Routes(nil, s.config.PublicURL), s.health.routes())},
 		{Prefix: "/healthz", Handler: health},
 		{Prefix: "/readyz", Handler: health},
 		{Prefix: "/", Handler: exactly("/", shown)},
@@ -40,9 +40,13 @@ func (s *Server) publicHandler() http.Handler {
 // listener.
 func (s *Server) operatorHandler() http.Handler {
 	health := dialect.NewTable(s.health.routes())
+	shown := pages.New(pages.Options{})
 	return s.edge(s.config.OperatorListen, loopbackHosts(s.config.OperatorListen), dialect.Mounts(
 		dialect.Mount{Prefix: "/healthz", Handler: health},
 		dialect.Mount{Prefix: "/readyz", Handler: health},
+		dialect.Mount{Prefix: "/openapi.json", Handler: s.openAPI("What operators may ask of the server.", s.health.routes())},
+		dialect.Mount{Prefix: "/docs", Handler: shown},
+		dialect.Mount{Prefix: "/assets/", Handler: shown},
 	))
 }
 
@@ -87,18 +91,19 @@ func exactly(path string, next http.Handler) http.Handler {
 	})
 }
 
-// openAPI serves the document, made from the routes when it is first asked for.
-func (s *Server) openAPI() http.Handler {
+const aboutPublic = "Phone-first sign-in. Errors are problem documents (RFC 9457); `code` is the word to program against."
+
+// openAPI serves a listener's document, made from its routes when it is first
+// asked for.
+func (s *Server) openAPI(about string, routes ...[]dialect.Route) http.Handler {
 	document := sync.OnceValues(func() ([]byte, error) {
 		types, err := native.Types()
 		if err != nil {
 			return nil, err
 		}
-		routes := slices.Concat(native.Routes(nil), oauth.Routes(nil, s.config.PublicURL), s.health.routes())
 		return dialect.OpenAPI(dialect.Info{
-			Title: s.config.AppName, Version: s.options.Version,
-			Description: "Phone-first sign-in. Errors are problem documents (RFC 9457); `code` is the word to program against.",
-		}, types, routes)
+			Title: s.config.AppName, Version: s.options.Version, Description: about,
+		}, types, slices.Concat(routes...))
 	})
 	return dialect.NewTable([]dialect.Route{{
 		Method: http.MethodGet, Path: "/openapi.json",

@@ -74,12 +74,16 @@ func (p *parts) open(ctx context.Context, c config.Config) error {
 // openStore opens the database, the ring, and the ring with the database's keys.
 func (p *parts) openStore(ctx context.Context, c config.Config) (err error) {
 	path := filepath.Join(c.DataDir, databaseFile)
-	if p.store, err = sqlite.Open(ctx, sqlite.Options{Path: path, Log: p.options.Log}); err != nil {
+	if p.store, err = sqlite.Open(ctx, sqlite.Options{Path: path, Log: p.options.Log, Alone: true}); err != nil {
 		return err
 	}
 	stored, err := p.store.Keys(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the stored keys: %w", err)
+	}
+	if len(stored) == 0 && exists(filepath.Join(c.DataDir, logFile)) {
+		return fmt.Errorf("the database %s is empty, but the security log beside it is not new: put a backup of the database in its place; "+
+			"to begin anew, move %s away too", path, logFile)
 	}
 	keys, made, err := masters(c, len(stored) == 0, p.options.Rand)
 	if err != nil {

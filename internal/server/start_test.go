@@ -246,3 +246,13 @@ func newPair(t *testing.T) (cert, key string, pool *x509.CertPool) {
 	pool.AppendCertsFromPEM(certPEM)
 	return cert, key, pool
 }
+
+// An empty database beside a log that is not new is a lost one.
+func TestEmptiedDatabaseStopsTheStart(t *testing.T) {
+	dir := t.TempDir()
+	once(t, settings(t, dir))
+	if err := os.Truncate(filepath.Join(dir, databaseFile), 0); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, settings(t, dir), "backup")
+}

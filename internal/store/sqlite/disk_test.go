@@ -91,7 +91,10 @@ func TestBrokenDisk(t *testing.T) {
 			if diff := cmp.Diff(before, everything(t, s)); diff != "" {
 				t.Errorf("it left (-before +after):\n%s", diff)
 			}
-			if err := s.Ping(t.Context()); err != nil {
+			if err := s.Ping(t.Context()); err == nil {
+				t.Error("Ping does not tell of it")
+			}
+			if _, err := s.Keys(t.Context()); err != nil {
 				t.Errorf("reading on a disk that takes no writes: %v", err)
 			}
 

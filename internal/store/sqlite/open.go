@@ -22,6 +22,10 @@ type Options struct {
 	Readers int    // connections that read beside the writer; 4 where 0
 	Log     *slog.Logger
 
+	// Alone says that nobody else claims work from this file: whatever is claimed
+	// was claimed by a run that has ended, and is due at once.
+	Alone bool
+
 	// Faults is asked at each step (StepBegin, …), so that tests can inject
 	// failures; nil in production. It is called by the writer alone.
 	Faults func(step string) error
@@ -61,6 +65,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s, err := connectAll(o)
 	if err != nil {
 		return nil, explain(o.Path, err)
+	}
+	if o.Alone {
+		if err := s.releaseClaims(ctx); err != nil {
+			return nil, explain(o.Path, errors.Join(err, s.Close()))
+		}
 	}
 	return s, nil
 }
@@ -133,9 +142,23 @@ func (s *Store) MessagesQueued() <-chan struct{} { return s.writer.signals.messa
 // EventsQueued implements core.Store.
 func (s *Store) EventsQueued() <-chan struct{} { return s.writer.signals.events }
 
-// Ping implements core.Store: it reads from the file.
+// Ping implements core.Store: it reads from the file, and writes to it.
 func (s *Store) Ping(ctx context.Context) error {
 	_, err := read(ctx, s, "pinging", func(tx *tx) bool { return tx.exists("SELECT count(*) FROM keys") })
+	if err != nil {
+		return err
+	}
+	_, err = write(ctx, s, "pinging", func(tx *tx) int64 { return tx.exec("UPDATE pulse SET beats = beats + 1") })
+	return err
+}
+
+// releaseClaims makes what a run that was killed had claimed due again.
+func (s *Store) releaseClaims(ctx context.Context) error {
+	_, err := write(ctx, s, "releasing claims", func(tx *tx) struct{} {
+		tx.exec("UPDATE messages SET holder = '', due_at = 0 WHERE state = 'queued' AND holder <> ''")
+		tx.exec("UPDATE sinks SET holder = '', lease_until = 0 WHERE holder <> ''")
+		return struct{}{}
+	})
 	return err
 }
 

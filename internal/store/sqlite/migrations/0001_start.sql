@@ -197,3 +197,9 @@ CREATE TABLE keys (
   sealed     BLOB NOT NULL,
   created_at INTEGER NOT NULL
 ) STRICT;
+
+-- What Ping writes to.
+CREATE TABLE pulse (
+  beats INTEGER NOT NULL
+) STRICT;
+INSERT INTO pulse (beats) VALUES (0);
