@@ -183,7 +183,11 @@ func (h *house) claim() {
 		if len(batch) == 0 {
 			return
 		}
-		h.claimed = append(h.claimed, batch...)
+		for _, m := range batch {
+			if m.State != core.MessageWithheld {
+				h.claimed = append(h.claimed, m)
+			}
+		}
 	}
 }
 

@@ -13,7 +13,9 @@ import (
 // MessageState is how far a message has come.
 type MessageState string
 
-// The states of a message. A withheld one belongs to a decoy and is never sent.
+// The states of a message. A withheld one (a decoy's, a test number's) is never
+// sent; it is claimed and settled like any other, so that it costs the same work
+// and nobody learns from the server's pace whether a number has an account.
 const (
 	MessageQueued   MessageState = "queued"
 	MessageSent     MessageState = "sent"

@@ -64,8 +64,8 @@ type Store interface {
 
 	// The outbox.
 
-	// ClaimMessages leases queued messages that are due, oldest first, and counts
-	// a try of each. A message of a challenge gets the challenge's Sealed, and
+	// ClaimMessages leases queued and withheld messages that are due and not
+	// settled, oldest first, and counts a try of each. A message of a challenge gets the challenge's Sealed, and
 	// SealedFor its id. Those past ExpiresAt, or whose challenge has ended, become
 	// MessageExpired instead; those tried MaxSendTries times, MessageFailed.
 	ClaimMessages(context.Context, Claim) ([]Message, error)

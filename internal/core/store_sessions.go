@@ -151,8 +151,8 @@ type Claim struct {
 }
 
 // SettleMessage records what became of a claimed message: MessageSent,
-// MessageFailed, or MessageQueued with RetryAt. A message that is not queued
-// again loses its text. Outcomes: Done, NotHolder.
+// MessageFailed, MessageWithheld (of a withheld one), or MessageQueued with
+// RetryAt. A message that is not queued again loses its text. Outcomes: Done, NotHolder.
 type SettleMessage struct {
 	ID          string
 	Holder      string

@@ -32,6 +32,7 @@ const (
 	AccountDeleted          Name = "account_deleted"
 	SMSSent                 Name = "sms_sent"
 	SMSSendFailed           Name = "sms_send_failed"
+	SMSWithheld             Name = "sms_withheld"
 	KeyCreated              Name = "key_created"
 	KeyRotated              Name = "key_rotated"
 )

@@ -125,6 +125,11 @@ func (b *bench) id() string {
 // account event named by the reason given.
 func (b *bench) begin(life time.Duration, reason string) {
 	b.t.Helper()
+	b.beginIn(core.MessageQueued, life, reason)
+}
+
+func (b *bench) beginIn(state core.MessageState, life time.Duration, reason string) {
+	b.t.Helper()
 	to, err := phone.FromE164(number)
 	if err != nil {
 		b.t.Fatal(err)
@@ -144,7 +149,7 @@ func (b *bench) begin(life time.Duration, reason string) {
 		},
 		Message: core.Message{
 			ID: b.id(), ChallengeID: id, Purpose: "signup", Channel: core.ChannelSMS, PhoneKey: key, PhoneMasked: to.Masked(),
-			State: core.MessageQueued, CreatedAt: now(), ExpiresAt: now().Add(life), RequestID: "request-1",
+			State: state, CreatedAt: now(), ExpiresAt: now().Add(life), RequestID: "request-1",
 		},
 		Now:   now(),
 		Event: event.Event{ID: b.id(), Time: now(), Name: event.SignupStarted, Outcome: event.Success, Reason: reason},

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/gateway"
 )
@@ -38,6 +39,31 @@ func TestSendsAtOnceAndTellsWithTheMessage(t *testing.T) {
 		}
 		if err := b.box.Health(); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// C-60: what a decoy costs must not tell it from a real one. All is done with
+// its message that is done with any other, but it goes to nobody.
+func TestC60AWithheldMessageCostsTheSameAndGoesToNobody(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		sink := &memory{name: "memory"}
+		b.sinks, b.poll = []event.Sink{sink}, time.Hour
+		b.run()
+		b.beginIn(core.MessageWithheld, 10*time.Minute, "")
+		if n := b.sender.count(); n != 0 {
+			t.Errorf("sent %d messages", n)
+		}
+		if got := b.states(); got != "withheld" {
+			t.Errorf("states: %s", got)
+		}
+		if got := sink.seen(); got != "signup_started sms_withheld" {
+			t.Errorf("told: %s", got)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if got := sink.seen(); got != "signup_started sms_withheld" {
+			t.Errorf("told in the end: %s", got)
 		}
 	})
 }

@@ -29,6 +29,8 @@ type attempt struct {
 	ref    string
 	reason string // "" when it was sent
 	retry  bool
+
+	withheld bool // nobody has the number: all was done but sending
 }
 
 // send offers a message to the provider and settles it. Once begun it ends
@@ -48,6 +50,9 @@ func (m *messenger) attempt(ctx context.Context, message core.Message) attempt {
 	if err != nil {
 		m.b.o.Log.Error("a message cannot be read", "message", message.ID, "error", err)
 		return attempt{reason: reasonUnreadable}
+	}
+	if message.State == core.MessageWithheld {
+		return attempt{to: to, withheld: true}
 	}
 	left := message.ExpiresAt.Sub(m.b.o.Now())
 	if left <= 0 {
@@ -79,7 +84,10 @@ func (m *messenger) outcome(id string, message core.Message, holder string, a at
 		ID: message.ID, Holder: holder, State: core.MessageSent,
 		Provider: m.b.o.Sender.Name(), ProviderRef: a.ref, Now: now,
 	}
-	if a.reason != "" {
+	switch {
+	case a.withheld:
+		s.State = core.MessageWithheld
+	case a.reason != "":
 		s.State = core.MessageFailed
 		again := now.Add(pauseBefore(message.Tries))
 		if a.retry && message.Tries < core.MaxSendTries && again.Before(message.ExpiresAt) {
@@ -122,7 +130,10 @@ func (m *messenger) event(id string, message core.Message, a attempt, s core.Set
 	if region := a.to.Region(); region != "" {
 		e.Attributes["country"] = region
 	}
-	if a.reason != "" {
+	switch {
+	case a.withheld:
+		e.Name = event.SMSWithheld
+	case a.reason != "":
 		e.Name, e.Outcome, e.Reason = event.SMSSendFailed, event.Failure, a.reason
 		e.Attributes["will_retry"] = s.State == core.MessageQueued
 	}

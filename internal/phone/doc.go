@@ -5,5 +5,5 @@
 // countries get messages, and how many, is decided by the rules above it; it
 // sends nothing and stores nothing.
 //
-// Start at [Parse]; [Number] is what everybody else carries.
+// Start at [Parse]; a [Number] is what everybody else carries.
 package phone

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -59,7 +60,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := makeFiles(o.Path); err != nil {
 		return nil, explain(o.Path, err)
 	}
-	if err := migrate(ctx, o); err != nil {
+	if err := whenFree(ctx, func() error { return migrate(ctx, o) }); err != nil {
 		return nil, explain(o.Path, err)
 	}
 	s, err := connectAll(o)
@@ -105,6 +106,22 @@ func makeFiles(path string) error {
 		}
 	}
 	return nil
+}
+
+// whenFree tries again while another process is making the same file: SQLite
+// does not wait for its lock where it turns to the write-ahead log.
+func whenFree(ctx context.Context, open func() error) error {
+	for tries := 0; ; tries++ {
+		err := open()
+		if tries == 50 || !errors.Is(err, sqlite3.BUSY) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 func connectAll(o Options) (*Store, error) {
@@ -155,7 +172,7 @@ func (s *Store) Ping(ctx context.Context) error {
 // releaseClaims makes what a run that was killed had claimed due again.
 func (s *Store) releaseClaims(ctx context.Context) error {
 	_, err := write(ctx, s, "releasing claims", func(tx *tx) struct{} {
-		tx.exec("UPDATE messages SET holder = '', due_at = 0 WHERE state = 'queued' AND holder <> ''")
+		tx.exec("UPDATE messages SET holder = '', due_at = 0 WHERE settled_at = 0 AND holder <> ''")
 		tx.exec("UPDATE sinks SET holder = '', lease_until = 0 WHERE holder <> ''")
 		return struct{}{}
 	})

@@ -46,7 +46,7 @@ func (tx *tx) dueMessages(in core.Claim, limit int) []dueMessage {
 		m.id, m.challenge_id, m.user_id, m.purpose, m.channel, m.phone_key, m.phone_masked,
 		m.sealed, m.sealed_for, m.state, m.tries, m.created_at, m.expires_at, m.request_id
 		FROM messages m LEFT JOIN challenges c ON c.id = m.challenge_id
-		WHERE m.state = 'queued' AND m.due_at <= ?1 ORDER BY m.created_at, m.position LIMIT ?2`,
+		WHERE m.settled_at = 0 AND m.due_at <= ?1 ORDER BY m.created_at, m.position LIMIT ?2`,
 		func(r *row) dueMessage {
 			return dueMessage{text: r.blob(), ended: r.flag(), Message: readMessage(r)}
 		}, in.Now, limit)
@@ -74,7 +74,7 @@ func (s *Store) SettleMessage(ctx context.Context, in core.SettleMessage) (core.
 		var of core.User
 		var challengeID string
 		held := tx.one(`SELECT user_id, phone_key, phone_masked, challenge_id FROM messages
-			WHERE id = ? AND holder = ? AND state = 'queued'`, func(r *row) {
+			WHERE id = ? AND holder = ? AND settled_at = 0`, func(r *row) {
 			of.ID, of.Phone.Key, of.Phone.Masked, challengeID = r.text(), r.text(), r.text(), r.text()
 		}, in.ID, in.Holder)
 		if !held {
@@ -98,7 +98,7 @@ func (s *Store) SettleMessage(ctx context.Context, in core.SettleMessage) (core.
 func (tx *tx) dropUnsendable(challengeID string) {
 	if challengeID != "" {
 		tx.exec(`UPDATE challenges SET sealed = NULL WHERE id = ?1 AND resend_at = 0
-			AND NOT EXISTS (SELECT 1 FROM messages WHERE challenge_id = ?1 AND state = 'queued')`, challengeID)
+			AND NOT EXISTS (SELECT 1 FROM messages WHERE challenge_id = ?1 AND settled_at = 0)`, challengeID)
 	}
 }
 

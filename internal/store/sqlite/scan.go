@@ -163,5 +163,5 @@ func (tx *tx) queue(m core.Message) {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0, '', '')`,
 		m.ID, challenge, m.UserID, m.Purpose, string(m.Channel), m.PhoneKey, m.PhoneMasked,
 		m.Sealed, m.SealedFor, string(m.State), m.Tries, m.CreatedAt, m.ExpiresAt, m.RequestID, m.CreatedAt)
-	tx.queuedMessage = tx.queuedMessage || m.State == core.MessageQueued
+	tx.queuedMessage = true
 }

@@ -223,8 +223,8 @@ func TestHints(t *testing.T) {
 	if _, err := s.OpenChallenge(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
-	if hinted(s.MessagesQueued()) || !hinted(s.EventsQueued()) {
-		t.Error("a withheld message and an event: want a hint of the event alone")
+	if !hinted(s.MessagesQueued()) || !hinted(s.EventsQueued()) {
+		t.Error("a withheld message and an event: want a hint of both, as of a queued one")
 	}
 	in = m.opening(m.challenge(core.PurposeLogin, "number"))
 	in.Event = event.Event{}

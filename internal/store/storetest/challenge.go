@@ -49,7 +49,15 @@ func openDecoy(w *world) {
 	stored := w.messagesOf(c.Phone.Key)
 	equal(w, "messages", len(stored), 1)
 	equal(w, "state", stored[0].State, core.MessageWithheld)
-	equal(w, "claimed messages", len(w.claim("a", 10)), 0)
+	// It is claimed and settled like any other, so that the work is the same.
+	claimed := w.claim("a", 10)
+	equal(w, "claimed messages", len(claimed), 1)
+	equal(w, "the claimed one's state", claimed[0].State, core.MessageWithheld)
+	w.outcome(do(w, w.store.SettleMessage, core.SettleMessage{
+		ID: claimed[0].ID, Holder: "a", State: core.MessageWithheld, Now: w.now,
+	}), core.Done)
+	equal(w, "claimed once it is settled", len(w.claim("a", 10)), 0)
+	equal(w, "the settled one's state", w.messagesOf(c.Phone.Key)[0].State, core.MessageWithheld)
 }
 
 func openVoidsNothing(w *world) {

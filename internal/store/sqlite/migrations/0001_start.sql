@@ -144,7 +144,7 @@ CREATE TABLE messages (
   provider_ref TEXT NOT NULL,
   request_id   TEXT NOT NULL
 ) STRICT;
-CREATE INDEX messages_queued ON messages (created_at, position, due_at) WHERE state = 'queued';
+CREATE INDEX messages_unsettled ON messages (created_at, position, due_at) WHERE settled_at = 0;
 CREATE INDEX messages_of_challenge ON messages (challenge_id) WHERE challenge_id IS NOT NULL;
 CREATE INDEX messages_of_number ON messages (phone_key);
 CREATE INDEX messages_of_user ON messages (user_id) WHERE user_id <> '';
