@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -70,23 +71,26 @@ func Bearer(r *http.Request) (token keyring.Secret, shown bool, err error) {
 }
 
 // admit opens the door as a route asks: not at all, to whom shows a token, or
-// to nobody else.
+// to nobody else. Where a token is optional a bad one is none: a client that
+// sends its stale token along with everything may still sign in, and what needs
+// a session refuses by itself.
 func admit(r *http.Request, auth Auth, door Door) (core.Caller, error) {
 	caller := CallerFrom(r)
 	if auth == AuthNone {
 		return caller, nil
 	}
 	token, shown, err := Bearer(r)
-	if err != nil {
-		return caller, err
+	if err == nil && !shown {
+		err = &core.Error{Code: core.CodeInvalidToken, NoToken: true}
 	}
-	if shown {
-		return door(r.Context(), caller, token)
+	if err == nil {
+		caller, err = door(r.Context(), caller, token)
 	}
-	if auth == AuthOptional && len(r.Header["Authorization"]) == 0 {
-		return caller, nil
+	var refusal *core.Error
+	if auth == AuthOptional && errors.As(err, &refusal) && refusal.Code == core.CodeInvalidToken {
+		return CallerFrom(r), nil
 	}
-	return caller, &core.Error{Code: core.CodeInvalidToken, NoToken: true}
+	return caller, err
 }
 
 // idempotencyKey reads Idempotency-Key: 1 to 128 visible ASCII characters,

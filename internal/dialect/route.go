@@ -14,8 +14,8 @@ import (
 // Auth says whether a route asks for a bearer token.
 type Auth int
 
-// AuthNone looks at no token; AuthOptional refuses a bad one and goes on
-// without any; AuthRequired needs a good one.
+// AuthNone looks at no token; AuthOptional takes a good one and goes on without
+// any other; AuthRequired needs a good one.
 const (
 	AuthNone Auth = iota
 	AuthOptional

@@ -28,6 +28,8 @@ func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      answerTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeader,
+		// "OPTIONS *" meets the edge like any other request.
+		DisableGeneralOptionsHandler: true,
 		// A handler's panic ends at the edge; what arrives here tells of clients.
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}

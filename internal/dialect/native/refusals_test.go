@@ -128,15 +128,13 @@ func (r refusals) methods() {
 }
 
 func (r refusals) tokens() {
-	if r.route.Auth == dialect.AuthNone {
+	if r.route.Auth != dialect.AuthRequired {
 		return
 	}
-	if r.route.Auth == dialect.AuthRequired {
-		req := r.request("")
-		req.Header.Del("Authorization")
-		if w := r.want(req, 401, "invalid_token", ""); w.Header().Get("WWW-Authenticate") != `Bearer realm="countersign"` {
-			r.Errorf("no token: %q", w.Header().Get("WWW-Authenticate"))
-		}
+	req := r.request("")
+	req.Header.Del("Authorization")
+	if w := r.want(req, 401, "invalid_token", ""); w.Header().Get("WWW-Authenticate") != `Bearer realm="countersign"` {
+		r.Errorf("no token: %q", w.Header().Get("WWW-Authenticate"))
 	}
 	for _, bad := range []string{"x", r.bearer + "x", r.bearer[:len(r.bearer)-5] + "AAAAA", "..", "csr_x"} {
 		req := r.request(goodBodies[r.route.Name])
