@@ -30,7 +30,7 @@ func commands(p program) *cobra.Command {
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(p.serve(), p.config(), p.log(), p.backup(), p.migrate(), p.version())
+	root.AddCommand(p.serve(), p.config(), p.log(), p.backup(), p.migrate(), p.user(), p.version())
 	return root
 }
 
@@ -92,6 +92,27 @@ func (p program) migrate() *cobra.Command {
 		return server.Migrate(c.Context(), s, p.options(s), p.stdout)
 	})
 	return c
+}
+
+func (p program) user() *cobra.Command {
+	act := func(act server.UserAct, short string) *cobra.Command {
+		c := &cobra.Command{Use: string(act) + " NUMBER", Short: short, Args: cobra.ExactArgs(1),
+			Long: short + ", beside a running server or without one."}
+		why := ""
+		if act == server.UserDisable || act == server.UserEnable {
+			c.Flags().StringVar(&why, "reason", "operator", "why, for the security log")
+		}
+		settings := p.addSettings(c, "data_dir")
+		c.RunE = p.with(settings, func(c *cobra.Command, s config.Config, args []string) error {
+			return server.User(c.Context(), s, act, args[0], why, p.stdout)
+		})
+		return c
+	}
+	return group("user", "Look after the account of a phone number",
+		act(server.UserShow, "Show the account of a number"),
+		act(server.UserDisable, "End an account's sessions and let nobody sign in"),
+		act(server.UserEnable, "Let a disabled account sign in again"),
+		act(server.UserUnlock, "Forget a number's failed codes and passwords"))
 }
 
 func (p program) version() *cobra.Command {

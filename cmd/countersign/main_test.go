@@ -43,6 +43,8 @@ func TestExitCodes(t *testing.T) {
 		{"backup copy --data-dir " + none, "", exitFailed, "no database"},
 		{"log verify file --data-dir " + none, "", exitFailed, "no database"},
 
+		{"user unlock +14155550100 --data-dir " + none, "", exitFailed, "no database"},
+
 		{"server", "", exitUsage, `unknown command "server"`},
 		{"config chek", "", exitUsage, "chek"},
 		{"serve now", "", exitUsage, "now"},

@@ -50,7 +50,7 @@ func openParts(ctx context.Context, c config.Config, o Options) (*parts, error) 
 }
 
 func (p *parts) open(ctx context.Context, c config.Config) error {
-	if err := p.openStore(ctx, c); err != nil {
+	if err := p.openStore(ctx, c, true); err != nil {
 		return err
 	}
 	head, err := p.store.LogHead(ctx, "file")
@@ -68,13 +68,14 @@ func (p *parts) open(ctx context.Context, c config.Config) error {
 		Store: p.store, Ring: p.ring, Sender: p.inbox, Sinks: []event.Sink{p.log},
 		Now: p.now, Rand: p.options.Rand, Log: p.options.Log,
 	})
-	return p.makeCore(c)
+	return p.makeCore(c, p.outbox.Traffic)
 }
 
 // openStore opens the database, the ring, and the ring with the database's keys.
-func (p *parts) openStore(ctx context.Context, c config.Config) (err error) {
+// alone says that no server runs over the same database.
+func (p *parts) openStore(ctx context.Context, c config.Config, alone bool) (err error) {
 	path := filepath.Join(c.DataDir, databaseFile)
-	if p.store, err = sqlite.Open(ctx, sqlite.Options{Path: path, Log: p.options.Log, Alone: true}); err != nil {
+	if p.store, err = sqlite.Open(ctx, sqlite.Options{Path: path, Log: p.options.Log, Alone: alone}); err != nil {
 		return err
 	}
 	stored, err := p.store.Keys(ctx)
@@ -99,7 +100,7 @@ func (p *parts) openStore(ctx context.Context, c config.Config) (err error) {
 	return nil
 }
 
-func (p *parts) makeCore(c config.Config) error {
+func (p *parts) makeCore(c config.Config, traffic func(event.Event)) error {
 	tokens, err := token.New(p.ring, p.keys.signing, token.Settings{
 		Issuer: c.PublicURL, Audience: c.Audience, ClientID: clientID, TTL: c.AccessTokenTTL,
 	}, p.options.Rand)
@@ -114,7 +115,7 @@ func (p *parts) makeCore(c config.Config) error {
 		Store: p.store, Ring: p.ring, Tokens: tokens,
 		Hasher:  password.NewHasher(password.HasherOptions{Ring: p.ring, Rand: p.options.Rand}),
 		Policy:  password.NewPolicy(c.PasswordMinLength, c.AppName, more),
-		Traffic: p.outbox.Traffic, Now: p.options.Now, Rand: p.options.Rand,
+		Traffic: traffic, Now: p.options.Now, Rand: p.options.Rand,
 		Settings: core.Settings{
 			AppName: c.AppName, Host: urlHost(c.PublicURL), DefaultRegion: c.DefaultRegion,
 			CodeTTL: c.CodeTTL, RefreshGrace: c.RefreshGrace, IdleTimeout: c.SessionIdleTimeout,
