@@ -114,13 +114,12 @@ func (p *program) kill() {
 	}
 }
 
-// stop asks the run to end, and wants it to do so without a word of complaint.
-func (p *program) stop() {
+// askToStop returns at once; wait tells how it ended.
+func (p *program) askToStop() {
 	p.t.Helper()
 	if err := syscall.Kill(p.command.Process.Pid, syscall.SIGTERM); err != nil {
 		p.t.Fatal(err)
 	}
-	p.wait()
 }
 
 // wait wants the run to end by itself, with success.

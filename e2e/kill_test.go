@@ -41,7 +41,8 @@ func TestInvariant06(t *testing.T) {
 	c.checkAll()
 	c.awaitOwed()
 	c.checkLogWhole()
-	c.stop()
+	c.askToStop()
+	c.wait()
 	t.Logf("acknowledged: %d accounts, %d sessions, %d refreshes, %d sign-outs, %d password changes; unanswered: %d",
 		c.done.accounts.Load(), c.done.sessions.Load(), c.done.refreshes.Load(), c.done.logouts.Load(),
 		c.done.passwords.Load(), c.done.unanswered.Load())
