@@ -68,8 +68,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, explain(o.Path, err)
 	}
 	if o.Alone {
-		if err := s.releaseClaims(ctx); err != nil {
-			return nil, explain(o.Path, errors.Join(err, s.Close()))
+		if err := s.releaseClaims(ctx); err != nil { // they lapse by themselves
+			o.Log.Warn("the claims of an earlier run are waited for", "error", err)
 		}
 	}
 	return s, nil
@@ -159,13 +159,16 @@ func (s *Store) MessagesQueued() <-chan struct{} { return s.writer.signals.messa
 // EventsQueued implements core.Store.
 func (s *Store) EventsQueued() <-chan struct{} { return s.writer.signals.events }
 
+// pingBytes is more than any flow writes.
+const pingBytes = 64 << 10
+
 // Ping implements core.Store: it reads from the file, and writes to it.
 func (s *Store) Ping(ctx context.Context) error {
 	_, err := read(ctx, s, "pinging", func(tx *tx) bool { return tx.exists("SELECT count(*) FROM keys") })
 	if err != nil {
 		return err
 	}
-	_, err = write(ctx, s, "pinging", func(tx *tx) int64 { return tx.exec("UPDATE pulse SET beats = beats + 1") })
+	_, err = write(ctx, s, "pinging", func(tx *tx) int64 { return tx.exec("UPDATE pulse SET beats = beats + 1, weight = zeroblob(?)", pingBytes) })
 	return err
 }
 

@@ -1,6 +1,7 @@
 -- +goose Up
 -- Times are unix milliseconds; 0 is never. Texts that may be absent are ''.
--- Every row of a user carries user_id, '' where a number has no account.
+-- Every row of a user carries user_id, '' where a number has no account. No index
+-- leaves those out: a decoy's rows must cost what a real one's do (C-60).
 
 -- "Csgn": tells this database from any other SQLite file.
 PRAGMA application_id = 1131636590;
@@ -116,7 +117,7 @@ CREATE TABLE challenges (
   thumbprint            TEXT NOT NULL
 ) STRICT;
 CREATE INDEX challenges_of_number ON challenges (phone_key);
-CREATE INDEX challenges_of_user ON challenges (user_id) WHERE user_id <> '';
+CREATE INDEX challenges_of_user ON challenges (user_id);
 CREATE INDEX challenges_by_expiry ON challenges (expires_at);
 CREATE INDEX challenges_with_text ON challenges (expires_at) WHERE sealed IS NOT NULL;
 CREATE UNIQUE INDEX challenges_by_begin_key ON challenges (begin_key) WHERE begin_key IS NOT NULL;
@@ -147,7 +148,7 @@ CREATE TABLE messages (
 CREATE INDEX messages_unsettled ON messages (created_at, position, due_at) WHERE settled_at = 0;
 CREATE INDEX messages_of_challenge ON messages (challenge_id) WHERE challenge_id IS NOT NULL;
 CREATE INDEX messages_of_number ON messages (phone_key);
-CREATE INDEX messages_of_user ON messages (user_id) WHERE user_id <> '';
+CREATE INDEX messages_of_user ON messages (user_id);
 CREATE INDEX notices_by_expiry ON messages (expires_at) WHERE challenge_id IS NULL;
 
 -- Failures are counted on the number, with or without an account: device_id is
@@ -176,7 +177,7 @@ CREATE TABLE events (
   addressed       INTEGER NOT NULL CHECK (addressed IN (0, 1)), -- has an address or an agent
   payload         BLOB NOT NULL
 ) STRICT;
-CREATE INDEX events_of_user ON events (user_id) WHERE user_id <> '';
+CREATE INDEX events_of_user ON events (user_id);
 CREATE INDEX events_addressed ON events (addressed) WHERE addressed = 1;
 
 -- Each sink's place in events, and the head of its chained log.
@@ -198,8 +199,9 @@ CREATE TABLE keys (
   created_at INTEGER NOT NULL
 ) STRICT;
 
--- What Ping writes to.
+-- What Ping writes to: as much as a flow may write, so that a full disk is told.
 CREATE TABLE pulse (
-  beats INTEGER NOT NULL
+  beats  INTEGER NOT NULL,
+  weight BLOB NOT NULL
 ) STRICT;
-INSERT INTO pulse (beats) VALUES (0);
+INSERT INTO pulse (beats, weight) VALUES (0, x'');
