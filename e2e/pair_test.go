@@ -34,6 +34,7 @@ type pair struct {
 	tokens *token.Minter
 	clock  *clock
 	next   atomic.Int64 // whose turn it is
+	change []func(*core.Settings)
 	fault  atomic.Pointer[func(step string) error]
 
 	mu    sync.Mutex
@@ -44,7 +45,7 @@ type pair struct {
 func newPair(t testing.TB, change ...func(*core.Settings)) *pair {
 	t.Helper()
 	p := &pair{
-		t: t, path: filepath.Join(t.TempDir(), "test.db"), texts: map[string]string{},
+		t: t, path: filepath.Join(t.TempDir(), "test.db"), texts: map[string]string{}, change: change,
 		clock: &clock{now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)},
 	}
 	p.ring = newRing(t, p.clock.now)
@@ -64,7 +65,7 @@ func newPair(t testing.TB, change ...func(*core.Settings)) *pair {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = p.stores[i].Close() })
-		p.cores[i] = p.coreOver(p.stores[i], change...)
+		p.cores[i] = p.coreOver(p.stores[i])
 	}
 	return p
 }
@@ -74,12 +75,12 @@ func newPair(t testing.TB, change ...func(*core.Settings)) *pair {
 func (p *pair) shareStore() { p.cores[1] = p.coreOver(p.stores[0]) }
 
 // coreOver is an instance over a store.
-func (p *pair) coreOver(store core.Store, change ...func(*core.Settings)) *core.Core {
+func (p *pair) coreOver(store core.Store) *core.Core {
 	settings := core.Settings{
 		AppName: "Test", Host: "example.com", CodeTTL: 10 * time.Minute, RefreshGrace: 10 * time.Second,
 		IdleTimeout: 30 * 24 * time.Hour, Lifetime: 365 * 24 * time.Hour, ReauthWindow: 10 * time.Minute,
 	}
-	for _, c := range change {
+	for _, c := range p.change {
 		c(&settings)
 	}
 	return core.New(core.Deps{
