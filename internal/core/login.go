@@ -67,6 +67,7 @@ func (c *Core) LoginPassword(ctx context.Context, caller Caller, in LoginPasswor
 	if err != nil {
 		return TokenSet{}, err
 	}
+	ctx = context.WithoutCancel(ctx) // a try that was taken runs to its end: hanging up hides nothing
 	right, outdated, err := slot.Verify(in.Password, tried.User.PasswordHash)
 	if err != nil {
 		return TokenSet{}, unavailable("judging a password", err)

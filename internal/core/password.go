@@ -50,6 +50,7 @@ func (c *Core) ChangePassword(ctx context.Context, caller Caller, in ChangePassw
 		if err != nil {
 			return err
 		}
+		ctx = context.WithoutCancel(ctx) // as at a login
 		right, _, err := slot.Verify(*in.Current, tried.User.PasswordHash)
 		if err != nil {
 			return unavailable("judging a password", err)

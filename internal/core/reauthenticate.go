@@ -28,6 +28,7 @@ func (c *Core) ReauthenticatePassword(ctx context.Context, caller Caller, typed 
 	if err != nil {
 		return TokenSet{}, err
 	}
+	ctx = context.WithoutCancel(ctx) // as at a login
 	right, outdated, err := slot.Verify(typed, tried.User.PasswordHash)
 	if err != nil {
 		return TokenSet{}, unavailable("judging a password", err)

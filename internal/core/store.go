@@ -202,7 +202,8 @@ type ResendChallengeResult struct {
 //  3. voided, or no guess left: Spent. At or after ExpiresAt: Expired
 //  4. the number's failed codes at their limit: Locked, with RetryAt. The
 //     counter is that of Challenge.DeviceID while this device exists and is
-//     Challenge.UserID's, else the strangers'
+//     Challenge.UserID's, and the number is this user's too (to the number that
+//     a phone change goes to the user is a stranger); else the strangers'
 //  5. a decoy, or no CodeMACs entry equal (in constant time): Wrong. One guess
 //     less, one failure more of that counter; the last guess also drops the
 //     sealed message. OnWrong is written, and OnLocked (with attributes

@@ -53,7 +53,9 @@ func (tx *tx) judge(g core.Guess, purpose core.Purpose) *judgement {
 		return j
 	}
 	j.owner, _ = tx.user(c.UserID)
-	j.deviceID = tx.knownDevice(c.DeviceID, j.owner.ID)
+	if j.owner.Phone.Key == c.Phone.Key {
+		j.deviceID = tx.knownDevice(c.DeviceID, j.owner.ID)
+	}
 	failures := tx.counter(c.Phone.Key, j.deviceID, bySMS)
 	if _, until := failures.codeWindow(g.Limits, g.Now); !until.IsZero() {
 		j.Outcome, j.RetryAt = core.Locked, until

@@ -141,9 +141,15 @@ func limitOfOtherDevice(w *world) {
 	equal(w, "strangers' failures, begun for nobody", w.number(owner.Phone.Key).CodeFailures, 6)
 	w.guessWrong(c)
 	equal(w, "strangers' failures, by the own device", w.number(owner.Phone.Key).CodeFailures, 6)
+
+	moves := w.challengeFor(other, core.PurposePhoneChange) // the other would have the owner's number
+	moves.Phone, moves.SessionID, moves.DeviceID = owner.Phone, other.session.ID, other.session.DeviceID
+	moves = w.begin(moves)
+	w.outcome(judgePhoneChange(w, moves, quiet(w.guess(moves, wrong))).Outcome, core.Wrong)
+	equal(w, "strangers' failures, by another's device that would move here", w.number(owner.Phone.Key).CodeFailures, 7)
 	w.endAll(owner) // the device is gone, and with it its privilege
 	w.fail(owner, 1, 0, codeLimits(), owner.session.DeviceID)
-	equal(w, "strangers' failures, by the device that was", w.number(owner.Phone.Key).CodeFailures, 7)
+	equal(w, "strangers' failures, by the device that was", w.number(owner.Phone.Key).CodeFailures, 8)
 }
 
 func successSetsBack(w *world) {
