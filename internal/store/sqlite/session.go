@@ -83,10 +83,13 @@ func (tx *tx) confirm(id, method, tokenKeyID string, now time.Time) core.Session
 	return session
 }
 
-// endAll ends a user's living sessions but one, and tells how many.
+// endAll ends a user's sessions but one, and tells how many lived. Those that
+// have lapsed end too: a clock set back must not revive them.
 func (tx *tx) endAll(userID, except, reason string, now time.Time) int64 {
-	return tx.exec("UPDATE sessions SET ended_at = ?2, end_reason = ?4 WHERE user_id = ?1 AND id <> ?3 AND "+stillAlive,
-		userID, now, except, reason)
+	const end = "UPDATE sessions SET ended_at = ?2, end_reason = ?4 WHERE user_id = ?1 AND id <> ?3 AND "
+	living := tx.exec(end+stillAlive, userID, now, except, reason)
+	tx.exec(end+"ended_at = 0", userID, now, except, reason)
+	return living
 }
 
 // acting finds the session that an operation acts for, if it lives.

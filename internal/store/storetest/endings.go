@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/event"
@@ -14,6 +15,7 @@ import (
 func endings(f flow) {
 	for name, each := range everyEnding() {
 		f.shows("C25 refreshes racing "+name, raceEnding(each))
+		f.shows("C25 no clock set back revives what had lapsed before "+name, endLapsed(each))
 	}
 	f.shows("C25 50 password logins racing a new password", raceLoginsWithSetPassword)
 	f.shows("C25 50 password logins racing a reset", raceLoginsWithReset)
@@ -61,6 +63,25 @@ func everyEnding() map[string]ending {
 			in := core.DeleteUser{SessionID: owner.session.ID, Now: w.now, Event: w.newEvent(event.AccountDeleted)}
 			return func() (core.Outcome, error) { return w.store.DeleteUser(w.ctx, in) }, nil
 		},
+	}
+}
+
+// endLapsed sets the clock back to before a session lapsed, once an operation
+// has ended it with the others.
+func endLapsed(prepare ending) func(*world) {
+	return func(w *world) {
+		owner := w.account()
+		lapsed := w.login(owner)
+		w.advance(time.Second)
+		w.outcome(do(w, w.store.RotateSession, w.rotate(owner.session)).Outcome, core.Done) // lives a second longer
+		w.setClock(lapsed.IdleExpiresAt)
+		run, _ := prepare(w, owner)
+		outcome, err := run()
+		w.holds("it was carried out", err == nil && outcome == core.Done)
+
+		w.advance(-time.Millisecond)
+		got := do(w, w.store.RotateSession, w.rotate(lapsed)).Outcome
+		w.holds("the session is over", got == core.SessionEnded || got == core.NotFound)
 	}
 }
 
