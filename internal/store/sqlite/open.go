@@ -168,7 +168,9 @@ func (s *Store) Ping(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = write(ctx, s, "pinging", func(tx *tx) int64 { return tx.exec("UPDATE pulse SET beats = beats + 1, weight = zeroblob(?)", pingBytes) })
+	_, err = write(ctx, s, "pinging", func(tx *tx) int64 {
+		return tx.exec("UPDATE pulse SET beats = beats + 1, weight = zeroblob(?)", pingBytes)
+	})
 	return err
 }
 
