@@ -15,26 +15,6 @@ import (
 // files follow each other.
 const rotatedLayout = "20060102T150405.000Z"
 
-// LogFiles lists the files of the log kept at path, the oldest first, the one
-// written to last: what Verify wants.
-func LogFiles(path string) ([]string, error) {
-	f := File{o: FileOptions{Path: path}}
-	rotated, err := f.rotated()
-	if err != nil {
-		return nil, err
-	}
-	var paths []string
-	for _, r := range rotated {
-		paths = append(paths, f.beside(r.name))
-	}
-	if _, err := os.Stat(path); err == nil {
-		paths = append(paths, path)
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("finding the files of the security log: %w", err)
-	}
-	return paths, nil
-}
-
 // rotate sets the file aside and begins the next.
 func (f *File) rotate() error {
 	name, err := f.setAside()

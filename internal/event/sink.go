@@ -1,11 +1,6 @@
 package event
 
-import (
-	"context"
-	"fmt"
-	"io"
-	"sync"
-)
+import "context"
 
 // Sink keeps events somewhere, or tells somebody of them. One event may come
 // twice, with the same ID.
@@ -18,34 +13,3 @@ type Sink interface {
 	Write(ctx context.Context, events []Event) (Head, error)
 	Close() error
 }
-
-// writer is a sink that prints lines.
-type writer struct {
-	name string
-	mu   sync.Mutex
-	to   io.Writer
-}
-
-// NewWriter makes a sink that prints one event a line, for standard output.
-// Its Close leaves w open.
-func NewWriter(name string, w io.Writer) Sink {
-	return &writer{name: name, to: w}
-}
-
-func (w *writer) Name() string { return w.name }
-
-func (w *writer) Write(_ context.Context, events []Event) (Head, error) {
-	var lines []byte
-	for _, e := range events {
-		lines = append(lines, Encode(e)...)
-		lines = append(lines, '\n')
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if _, err := w.to.Write(lines); err != nil {
-		return Head{}, fmt.Errorf("printing events: %w", err)
-	}
-	return Head{}, nil
-}
-
-func (w *writer) Close() error { return nil }

@@ -33,18 +33,18 @@ const (
 	SMSSent                 Name = "sms_sent"
 	SMSSendFailed           Name = "sms_send_failed"
 	SMSWithheld             Name = "sms_withheld"
-	KeyCreated              Name = "key_created"
-	KeyRotated              Name = "key_rotated"
 )
 
 // Traffic events go to the sinks alone: they tell of attempts that changed
-// nothing, or of changes too frequent to keep.
+// nothing, of changes too frequent to keep, and of the server itself.
 const (
 	TokenRefreshed     Name = "token_refreshed"
 	TokenRefreshFailed Name = "token_refresh_failed"
 	InvalidToken       Name = "invalid_token"
 	CodeRefused        Name = "code_refused"
 	RateLimited        Name = "rate_limited"
+	KeyCreated         Name = "key_created"
+	KeyRotated         Name = "key_rotated"
 	ServerStarted      Name = "server_started"
 	ServerStopped      Name = "server_stopped"
 	DependencyLost     Name = "dependency_lost"
@@ -53,15 +53,3 @@ const (
 	LogOpened          Name = "log_opened"
 	LogRecovered       Name = "log_recovered"
 )
-
-// Account tells an account event from a traffic event.
-func (n Name) Account() bool {
-	switch n {
-	case TokenRefreshed, TokenRefreshFailed, InvalidToken, CodeRefused, RateLimited,
-		ServerStarted, ServerStopped, DependencyLost, DependencyRestored,
-		Alert, LogOpened, LogRecovered:
-		return false
-	default:
-		return true
-	}
-}
