@@ -1,8 +1,6 @@
 package core
 
 import (
-	"context"
-	"fmt"
 	"io"
 	"time"
 
@@ -67,14 +65,6 @@ func New(d Deps) *Core {
 
 // JWKS gives the public keys of access tokens as a JWK Set (RFC 7517).
 func (c *Core) JWKS() []byte { return c.tokens.JWKS() }
-
-// Ready tells whether the store answers.
-func (c *Core) Ready(ctx context.Context) error {
-	if err := c.store.Ping(ctx); err != nil {
-		return fmt.Errorf("asking the database: %w", err)
-	}
-	return nil
-}
 
 // now is the one clock: UTC, whole milliseconds, as the store keeps time.
 func (c *Core) now() time.Time { return c.clock().UTC().Truncate(time.Millisecond) }

@@ -73,7 +73,7 @@ func (c *Core) LoginPassword(ctx context.Context, caller Caller, in LoginPasswor
 		return TokenSet{}, unavailable("judging a password", err)
 	}
 	if !right {
-		return TokenSet{}, c.failPassword(ctx, tried, event.FailedLogin)
+		return TokenSet{}, c.failPassword(ctx, tried)
 	}
 	op := OpenSession{UserID: tried.User.ID, Generation: tried.User.Generation, Tried: tried.counter(), Now: now}
 	if outdated {
@@ -166,8 +166,8 @@ func (c *Core) tryPassword(ctx context.Context, caller Caller, now time.Time, nu
 }
 
 // failPassword tells of a wrong password, and of the wait it earned.
-func (c *Core) failPassword(ctx context.Context, tried triedPassword, name event.Name) error {
-	op := FailPassword{Now: tried.now, OnFailed: tried.event(c, name, event.Failure)}
+func (c *Core) failPassword(ctx context.Context, tried triedPassword) error {
+	op := FailPassword{Now: tried.now, OnFailed: tried.event(c, event.FailedLogin, event.Failure)}
 	switch {
 	case !tried.Found:
 		op.OnFailed.Reason = "unknown_number"

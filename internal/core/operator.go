@@ -8,7 +8,7 @@ import (
 )
 
 // DisableUser ends a user's sessions and challenges and lets nobody sign in,
-// all at once. who and why go into the log.
+// all at once. The caller and why go into the log.
 func (c *Core) DisableUser(ctx context.Context, caller Caller, userID, why string) error {
 	return c.changeUser(ctx, caller, userID, why, event.AccountDisabled, c.store.DisableUser)
 }

@@ -56,7 +56,7 @@ func (c *Core) ChangePassword(ctx context.Context, caller Caller, in ChangePassw
 			return unavailable("judging a password", err)
 		}
 		if !right {
-			return c.failPassword(ctx, tried, event.FailedLogin)
+			return c.failPassword(ctx, tried)
 		}
 		op.Tried, op.Generation = tried.counter(), tried.User.Generation
 	}

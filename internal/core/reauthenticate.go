@@ -34,7 +34,7 @@ func (c *Core) ReauthenticatePassword(ctx context.Context, caller Caller, typed 
 		return TokenSet{}, unavailable("judging a password", err)
 	}
 	if !right {
-		return TokenSet{}, c.failPassword(ctx, tried, event.FailedLogin)
+		return TokenSet{}, c.failPassword(ctx, tried)
 	}
 	op := ConfirmSession{
 		SessionID: session.ID, Generation: tried.User.Generation, TokenKeyID: c.ring.KeyID(), Tried: tried.counter(),
