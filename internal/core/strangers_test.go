@@ -97,3 +97,32 @@ func TestC41HangingUpBehindARightPasswordIsNoFailure(t *testing.T) {
 		t.Error("right passwords locked the account")
 	}
 }
+
+// A code that matched and opened nothing leaves its line in the log.
+func TestC73RefusalsAfterProofAreLogged(t *testing.T) {
+	h := newHouse(t)
+	ctx := context.Background()
+	heard := func(reason, userID string) bool {
+		return slices.ContainsFunc(h.traffic, func(e event.Event) bool {
+			return e.Name == event.CodeRefused && e.Reason == reason && e.UserID == userID
+		})
+	}
+	disabled := h.signUp(alice, "").User.ID
+	want(t, h.DisableUser(ctx, core.Caller{}, disabled, "test"), "")
+	ch := h.loginSMS(alice, "")
+	_, err := h.verify(ch, h.code(ch))
+	want(t, err, core.CodeAccountDisabled)
+	if !heard("disabled", disabled) {
+		t.Error("nothing tells of a disabled user who had the code")
+	}
+
+	mover := h.signUp(bob, "")
+	h.signUp(carol, "")
+	ch, err = h.ChangePhone(ctx, h.as(mover), core.BeginIn{PhoneNumber: carol})
+	want(t, err, "")
+	_, err = h.Verify(ctx, h.as(mover), core.VerifyIn{ChallengeID: ch.ID, Code: h.code(ch)})
+	want(t, err, core.CodeConflict)
+	if !heard("taken", mover.User.ID) {
+		t.Error("nothing tells of a change to a number that is taken")
+	}
+}

@@ -140,10 +140,6 @@ func (c *Core) refused(p proof, r RedeemResult, err error) error {
 		return nil
 	case Wrong:
 		return &Error{Code: CodeInvalidCode, AttemptsLeft: &r.GuessesLeft}
-	case Disabled:
-		return &Error{Code: CodeAccountDisabled}
-	case Taken:
-		return &Error{Code: CodeConflict}
 	case KeyConflict:
 		return &Error{Code: CodeIdempotencyConflict}
 	case NotFound:
@@ -153,6 +149,10 @@ func (c *Core) refused(p proof, r RedeemResult, err error) error {
 	}
 	c.traffic(c.codeEvent(p, event.CodeRefused, event.Failure, string(r.Outcome)))
 	switch r.Outcome {
+	case Disabled:
+		return &Error{Code: CodeAccountDisabled}
+	case Taken:
+		return &Error{Code: CodeConflict}
 	case Expired:
 		return &Error{Code: CodeChallengeExpired}
 	case Locked:
