@@ -47,7 +47,7 @@ func TestC83LoopbackListenersAnswerOnlyForTheirHosts(t *testing.T) {
 
 // A proxy on this machine brings strangers to the loopback listener.
 func TestC83InboxIsNotServedThroughAProxy(t *testing.T) {
-	for _, front := range []string{"TRUSTED_PROXIES=127.0.0.1", "PUBLIC_URL=https://id.example.com"} {
+	for _, front := range []string{"TRUSTED_PROXIES=127.0.0.1", "PUBLIC_URL=https://id.example.com", "APP_NAME=No word of a proxy"} {
 		for _, dev := range []bool{false, true} {
 			others := []string{front}
 			if dev {

@@ -71,10 +71,11 @@ func (s *Server) proxied() bool {
 	return len(s.config.TrustedProxies) > 0 || !config.LoopbackHost(urlHost(s.config.PublicURL))
 }
 
-// guardInbox keeps the inbox on this machine where a proxy brings strangers to
-// a loopback listener, unless --dev says that they may read it.
+// guardInbox keeps the inbox on this machine, unless --dev says that strangers
+// may read it: a proxy brings them to a loopback listener, and not every proxy
+// stands in the settings.
 func (s *Server) guardInbox(inbox http.Handler) http.Handler {
-	if s.config.Dev || !s.proxied() {
+	if s.config.Dev {
 		return inbox
 	}
 	return fromHere(inbox)
