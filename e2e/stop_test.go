@@ -38,7 +38,7 @@ func (s *stopping) underLoad(after time.Duration) {
 	var busy sync.WaitGroup
 	for range 8 {
 		busy.Go(func() {
-			c := newClient(s.program.base)
+			c := newClient(s.base)
 			defer c.close()
 			for s.signUp(c) {
 			}
