@@ -80,6 +80,14 @@ func (l *life) beginReauthentication() (core.Challenge, error) {
 	return l.one().ReauthenticateSMS(context.Background(), l.caller, core.BeginIn{})
 }
 
+// another is a session beside the one that acts.
+func (l *life) another() core.TokenSet {
+	l.t.Helper()
+	set, err := l.login(l.numbers[0], l.password.Reveal(), l.set.DeviceToken)
+	l.must(err)
+	return set
+}
+
 // fresh is a number that nobody has yet.
 func (l *life) fresh() string { return number(1000 + l.rand.IntN(1000000)) }
 
@@ -172,41 +180,32 @@ func accountActs() []act {
 		}, event.Reauthenticated),
 		simple("begin to renew", func(l *life) error { _, err := l.beginReauthentication(); return err }, event.ReauthenticationStarted),
 		byCode("renew by code", (*life).beginReauthentication, redeem, event.Reauthenticated),
-		simple("refresh", func(l *life) error {
-			got, err := l.refresh(l.set.RefreshToken, l.set.DeviceToken)
-			if err == nil {
-				l.set.RefreshToken = got.RefreshToken
-			}
-			return err
-		}),
+		{"refresh", func(l *life) (func() error, []event.Name) {
+			token := l.another().RefreshToken
+			return func() error { _, err := l.refresh(token, ""); return err }, nil
+		}},
 	}
 }
 
 func endingActs() []act {
-	another := func(l *life) core.TokenSet { // beside the one that acts
-		l.t.Helper()
-		set, err := l.login(l.numbers[0], l.password.Reveal(), l.set.DeviceToken)
-		l.must(err)
-		return set
-	}
 	scope := func(scope string) act {
 		return act{"sign out " + scope, func(l *life) (func() error, []event.Name) {
-			another(l)
+			l.another()
 			return func() error { return l.one().Logout(context.Background(), l.caller, scope) }, []event.Name{event.Logout}
 		}}
 	}
 	return []act{
 		scope("current"), scope("others"), scope("all"),
 		{"end a session", func(l *life) (func() error, []event.Name) {
-			id := another(l).SessionID
+			id := l.another().SessionID
 			return func() error { return l.one().EndSession(context.Background(), l.caller, id) }, []event.Name{event.SessionRevoked}
 		}},
 		{"revoke a token", func(l *life) (func() error, []event.Name) {
-			token := another(l).RefreshToken
+			token := l.another().RefreshToken
 			return func() error { return l.one().Revoke(context.Background(), stranger(), token) }, []event.Name{event.Logout}
 		}},
 		{"show an old token", func(l *life) (func() error, []event.Name) {
-			first := another(l)
+			first := l.another()
 			second, err := l.refresh(first.RefreshToken, "")
 			l.must(err)
 			_, err = l.refresh(second.RefreshToken, "")

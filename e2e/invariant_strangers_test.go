@@ -2,20 +2,14 @@ package e2e
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/countersign/countersign/internal/dialect"
-	"github.com/countersign/countersign/internal/dialect/native"
 )
 
 // Invariant 9: a stranger cannot learn whether a phone has an account: not by
@@ -64,10 +58,7 @@ func tellScript(t *testing.T, prepare func(*pair)) (shapes []string) {
 	t.Helper()
 	p := newPair(t)
 	prepare(p)
-	edge := dialect.Edge{Now: p.clock.read, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)}
-	api := httptest.NewServer(edge.Wrap(native.New(p.cores[0])))
-	t.Cleanup(api.Close)
-	s := &script{t: t, client: newClient(api.URL), clock: p.clock}
+	s := &script{t: t, client: newClient(p.serve()), clock: p.clock}
 	defer s.close()
 	s.tell()
 	return s.shapes

@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	mathrand "math/rand/v2"
+	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -15,6 +17,8 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/dialect"
+	"github.com/countersign/countersign/internal/dialect/native"
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/keyring"
 	"github.com/countersign/countersign/internal/password"
@@ -35,6 +39,7 @@ type pair struct {
 	clock  *clock
 	next   atomic.Int64 // whose turn it is
 	change []func(*core.Settings)
+	hash   password.Params // of cores that are made from now on
 	fault  atomic.Pointer[func(step string) error]
 
 	mu    sync.Mutex
@@ -47,6 +52,8 @@ func newPair(t testing.TB, change ...func(*core.Settings)) *pair {
 	p := &pair{
 		t: t, path: filepath.Join(t.TempDir(), "test.db"), texts: map[string]string{}, change: change,
 		clock: &clock{now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)},
+		// The cheapest parameters: what is slow about hashing is shown in its own room.
+		hash: password.Params{MemoryKiB: 64, Time: 1, Threads: 1},
 	}
 	p.ring = newRing(t, p.clock.now)
 	key, err := token.NewSigningKey()
@@ -85,13 +92,20 @@ func (p *pair) coreOver(store core.Store) *core.Core {
 	}
 	return core.New(core.Deps{
 		Store: store, Ring: p.ring, Tokens: p.tokens, Rand: rand.Reader, Now: p.clock.read,
-		// The cheapest parameters: what is slow about hashing is shown in its own room.
 		Hasher: password.NewHasher(password.HasherOptions{
 			Ring: p.ring, Slots: 8, Queue: 1000, Wait: time.Minute, Rand: rand.Reader,
-			Params: password.Params{MemoryKiB: 64, Time: 1, Threads: 1},
+			Params: p.hash,
 		}),
 		Policy: password.NewPolicy(8, "Test", nil), Traffic: func(event.Event) {}, Settings: settings,
 	})
+}
+
+// serve serves the second instance's API, and gives its base URL.
+func (p *pair) serve() string {
+	edge := dialect.Edge{Now: p.clock.read, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)}
+	api := httptest.NewServer(edge.Wrap(native.New(p.cores[1])))
+	p.t.Cleanup(api.Close)
+	return api.URL
 }
 
 func newRing(t testing.TB, now time.Time) *keyring.Ring {
