@@ -48,6 +48,11 @@ func connect(path, vfs string, settings url.Values) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A plan that depends on what is bound, as one of LIMIT ? does, is made anew
+	// at every use, which costs many times what the query does.
+	if _, err := db.Config(sqlite3.DBCONFIG_ENABLE_QPSG, true); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	return &conn{db: db, stmts: map[string]*sqlite3.Stmt{}}, nil
 }
 
