@@ -76,9 +76,8 @@ func (c *clock) pass(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// patience is how long a test waits for what happens beside its requests. What a
-// killed server had claimed waits for the end of its lease, 30 s.
-const patience = 45 * time.Second
+// patience is how long a test waits for what happens beside its requests.
+const patience = 20 * time.Second
 
 // eventually polls until done answers true; the outbox and starting servers work
 // beside the test.

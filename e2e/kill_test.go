@@ -39,13 +39,12 @@ func TestInvariant06(t *testing.T) {
 	}
 	c.start()
 	c.checkAll()
-	c.awaitOwed()
 	c.checkLogWhole()
 	c.askToStop()
 	c.wait()
-	t.Logf("acknowledged: %d accounts, %d sessions, %d refreshes, %d sign-outs, %d password changes; unanswered: %d",
+	t.Logf("acknowledged: %d accounts, %d sessions, %d refreshes, %d sign-outs, %d password changes, %d messages sent after a kill; unanswered: %d",
 		c.done.accounts.Load(), c.done.sessions.Load(), c.done.refreshes.Load(), c.done.logouts.Load(),
-		c.done.passwords.Load(), c.done.unanswered.Load())
+		c.done.passwords.Load(), c.done.late.Load(), c.done.unanswered.Load())
 }
 
 // crash is a server that is killed again and again, and what it has answered.
@@ -61,7 +60,7 @@ type crash struct {
 	regulars []*customer       // of earlier ones
 	owed     map[string]string // challenge → number, its message not seen
 
-	done struct{ accounts, sessions, refreshes, logouts, passwords, unanswered atomic.Int64 }
+	done struct{ accounts, sessions, refreshes, logouts, passwords, late, unanswered atomic.Int64 }
 }
 
 // round checks what the run before has acknowledged, makes more of it, and kills.
@@ -144,7 +143,7 @@ func (c *crash) checkAll() {
 }
 
 // checkOwed looks for the messages of acknowledged challenges that nobody has
-// read. What the dead run had claimed comes once its lease is over.
+// read: what was not taken before comes now.
 func (c *crash) checkOwed() {
 	c.t.Helper()
 	for challenge, number := range c.owed {
@@ -152,26 +151,15 @@ func (c *crash) checkOwed() {
 		switch {
 		case !there:
 			c.t.Errorf("the acknowledged challenge %s is lost", challenge)
-			delete(c.owed, challenge)
-		case m.state == core.MessageSent, m.voided:
-			delete(c.owed, challenge) // taken before, or nobody's any more
-		case m.state != core.MessageQueued:
-			c.t.Errorf("the message of challenge %s is %s", challenge, m.state)
-			delete(c.owed, challenge)
-		case !m.leased:
+		case m.state == core.MessageSent, m.voided: // taken before, or nobody's any more
+		case m.state == core.MessageQueued:
 			c.arrives(challenge, number)
-			delete(c.owed, challenge)
+			c.done.late.Add(1)
+		default:
+			c.t.Errorf("the message of challenge %s is %s", challenge, m.state)
 		}
 	}
-}
-
-// awaitOwed waits for the messages that were claimed by runs that died.
-func (c *crash) awaitOwed() {
-	c.t.Helper()
-	c.t.Logf("%d messages were claimed when their run was killed", len(c.owed))
-	for challenge, number := range c.owed {
-		c.arrives(challenge, number)
-	}
+	clear(c.owed)
 }
 
 func (c *crash) arrives(challenge, number string) {
@@ -190,8 +178,8 @@ func (c *crash) arrives(challenge, number string) {
 	})
 }
 
-// checkLogWhole wants every account event in the security log: what a dead run
-// had claimed comes once its lease is over. And it wants the log to be whole.
+// checkLogWhole wants every account event in the security log, and the log to
+// be whole.
 func (c *crash) checkLogWhole() {
 	c.t.Helper()
 	events := readWreck(c.t, c.dir).events

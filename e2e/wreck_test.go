@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -31,7 +30,6 @@ type wreck struct {
 // wreckedMessage is the message of a challenge as the crash left it.
 type wreckedMessage struct {
 	state  core.MessageState
-	leased bool // to the run that is gone
 	voided bool // its challenge was, by a sign-out everywhere or a new password
 }
 
@@ -83,13 +81,9 @@ func (w *wreck) read(db *sqlite3.Conn) {
 	w.rows(db, "SELECT purpose, count(*) FROM challenges GROUP BY purpose", func(s *sqlite3.Stmt) {
 		w.purposes[s.ColumnText(0)] = s.ColumnInt(1)
 	})
-	now := time.Now().UnixMilli()
-	w.rows(db, `SELECT c.id, coalesce(m.state, ''), coalesce(m.holder, ''), coalesce(m.due_at, 0), c.voided_at
+	w.rows(db, `SELECT c.id, coalesce(m.state, ''), c.voided_at
 		FROM challenges c LEFT JOIN messages m ON m.challenge_id = c.id`, func(s *sqlite3.Stmt) {
-		w.messages[s.ColumnText(0)] = wreckedMessage{
-			state: core.MessageState(s.ColumnText(1)), leased: s.ColumnText(2) != "" && s.ColumnInt64(3) > now,
-			voided: s.ColumnInt64(4) > 0,
-		}
+		w.messages[s.ColumnText(0)] = wreckedMessage{state: core.MessageState(s.ColumnText(1)), voided: s.ColumnInt64(2) > 0}
 	})
 	w.rows(db, "SELECT payload FROM events ORDER BY position", func(s *sqlite3.Stmt) {
 		e, err := event.Decode(s.ColumnRawBlob(0))
