@@ -21,6 +21,9 @@ type limits struct {
 	longCodesFor time.Duration   // quiet time after which 6 digits suffice again
 }
 
+// CloseAt is how many failed passwords in a row close a number to strangers (C-41).
+const CloseAt = 100
+
 const (
 	codeDigits     = 6 // C-01
 	longCodeDigits = 8 // C-11
@@ -35,7 +38,7 @@ func limitsOf(s Settings) limits {
 		codes: CodeLimits{Strangers: 30, StrangersWindow: 24 * time.Hour, Device: 10, DeviceWindow: time.Hour},
 		// C-41: 3 free, then 1, 2, 4 … 900 s, closed to strangers at 100.
 		passwords: PasswordLimits{
-			Free: 3, FirstDelay: time.Second, MaxDelay: 900 * time.Second, Close: 100,
+			Free: 3, FirstDelay: time.Second, MaxDelay: 900 * time.Second, Close: CloseAt,
 			Device: 10, DeviceWindow: time.Hour,
 		},
 		// C-39's steps, within one challenge.

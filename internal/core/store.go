@@ -193,8 +193,8 @@ type ResendChallengeResult struct {
 //
 //  1. no such challenge, or another purpose, or (SessionID set) begun by
 //     another session: NotFound; an ended SessionID: SessionEnded
-//  2. redeemed before: with the same VerifyKey, VerifyBody and a matching
-//     code, while the session that it opened or renewed lives and has not been
+//  2. redeemed before: less than KeyLife ago with the same VerifyKey,
+//     VerifyBody and a matching code, while the session that it opened or renewed lives and has not been
 //     refreshed since (a phone change: while the user has that number):
 //     Repeated; with the same VerifyKey and another body: KeyConflict; else
 //     Spent. Not redeemed, but missed with the same VerifyKey last: Wrong again,
@@ -219,6 +219,7 @@ type Guess struct {
 	SessionID   string   // the bearer's; "" where none is needed
 	VerifyKey   []byte   // keyed hashes of Idempotency-Key and body; nil: none
 	VerifyBody  []byte
+	KeyLife     time.Duration
 	Limits      CodeLimits
 	CloseAt     int // PasswordLimits.Close: at this count the number is closed
 	Now         time.Time

@@ -187,6 +187,7 @@ type Sweep struct {
 	Limit          int
 	KeepChallenges time.Duration // 24 h (C-102)
 	KeepEnded      time.Duration // 30 d
+	CloseAt        int           // failed passwords in a row that close a number: such counts stay (C-41)
 	KeepAddresses  time.Duration // 90 d (C-102)
 	KeepEvents     time.Duration // 1 y (C-78)
 }

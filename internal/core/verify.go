@@ -91,6 +91,7 @@ func (c *Core) proofOf(ctx context.Context, caller Caller, in VerifyIn) (proof, 
 	}
 	if in.Idempotency.Key != "" {
 		p.guess.VerifyKey, p.guess.VerifyBody = c.idempotency("verify "+ch.ID, in.Idempotency)
+		p.guess.KeyLife = idempotencyLife
 	}
 	return p, nil
 }

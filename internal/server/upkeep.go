@@ -84,8 +84,9 @@ func (u *upkeep) sweep(ctx context.Context) error {
 		more, err = u.store.Sweep(ctx, core.Sweep{
 			Now:            u.now(),
 			Limit:          sweepLimit,
-			KeepChallenges: day,       // C-102
-			KeepEnded:      30 * day,  // of what ended or lapsed
+			KeepChallenges: day,      // C-102
+			KeepEnded:      30 * day, // of what ended or lapsed
+			CloseAt:        core.CloseAt,
 			KeepAddresses:  90 * day,  // C-102
 			KeepEvents:     365 * day, // C-78
 		})

@@ -120,7 +120,7 @@ func (tx *tx) repeat(j *judgement) {
 		return
 	}
 	session, user, found := tx.session(c.OpenedSessionID)
-	if !found || !session.Alive(j.Now) || !rightCode(c, j.CodeMACs) {
+	if !found || !session.Alive(j.Now) || !rightCode(c, j.CodeMACs) || !j.Now.Before(c.RedeemedAt.Add(j.KeyLife)) {
 		return
 	}
 	if c.Purpose == core.PurposePhoneChange {

@@ -17,7 +17,8 @@ const (
 	sweepNotices = `DELETE FROM messages WHERE position IN (
 		SELECT position FROM messages WHERE challenge_id IS NULL AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2)`
 	sweepFailures = `DELETE FROM failures WHERE (phone_key, device_id, method) IN (
-		SELECT phone_key, device_id, method FROM failures WHERE last_failed_at <= ?1 ORDER BY last_failed_at LIMIT ?2)`
+		SELECT phone_key, device_id, method FROM failures WHERE last_failed_at <= ?1
+			AND NOT (?3 > 0 AND method = 'password' AND device_id = '' AND in_row >= ?3) ORDER BY last_failed_at LIMIT ?2)`
 )
 
 // Sweep implements core.Store.
@@ -28,7 +29,7 @@ func (s *Store) Sweep(ctx context.Context, in core.Sweep) (more bool, err error)
 		more := tx.exec(sweepTexts, in.Now, in.Limit) == full
 		more = tx.exec(sweepChallenges, in.Now.Add(-in.KeepChallenges), in.Limit) == full || more
 		more = tx.exec(sweepNotices, in.Now, in.Limit) == full || more
-		more = tx.exec(sweepFailures, ended, in.Limit) == full || more
+		more = tx.exec(sweepFailures, ended, in.Limit, in.CloseAt) == full || more
 		more = tx.sweepEvents(in) || more
 		more = tx.blankEvents(in) || more
 		more = s.sweepSessions(tx, in) || more

@@ -27,7 +27,7 @@ func repeats(f flow) {
 
 // keyed is the guess of a request with an idempotency key.
 func keyed(g core.Guess) core.Guess {
-	g.VerifyKey, g.VerifyBody = mac("verify key"), mac("verify body")
+	g.VerifyKey, g.VerifyBody, g.KeyLife = mac("verify key"), mac("verify body"), time.Hour
 	return g
 }
 
@@ -41,8 +41,8 @@ func repeatSignup(w *world) {
 	equal(w, "the body kept", first.Challenge.VerifyBody, in.VerifyBody)
 
 	unchanged := w.watch(watched{user: first.User.ID, phone: c.Phone.Key, challenges: []string{c.ID}, sessions: []string{first.Session.ID}})
-	w.setClock(c.ExpiresAt.Add(time.Hour)) // redeemed comes before expired
-	again := w.redeemSignup(c)             // with ids of its own
+	w.advance(time.Hour - time.Millisecond) // redeemed comes before expired
+	again := w.redeemSignup(c)              // with ids of its own
 	again.Guess = keyed(again.Guess)
 	got := do(w, w.store.RedeemSignup, again)
 	w.outcome(got.Outcome, core.Repeated)
@@ -50,6 +50,10 @@ func repeatSignup(w *world) {
 	equal(w, "the user", got.User, first.User)
 	equal(w, "the session", got.Session, first.Session)
 	equal(w, "the challenge", got.Challenge, first.Challenge)
+	w.advance(time.Millisecond)
+	late := w.redeemSignup(c)
+	late.Guess = keyed(late.Guess)
+	w.outcome(do(w, w.store.RedeemSignup, late).Outcome, core.Spent)
 	unchanged()
 }
 
@@ -161,10 +165,15 @@ func repeatEnded(w *world) {
 	in = w.redeemLogin(c)
 	in.Guess = keyed(in.Guess)
 	got := do(w, w.store.RedeemLogin, in)
+	again := func() core.Outcome {
+		g := keyed(w.guess(c, right))
+		g.KeyLife = 365 * 24 * time.Hour
+		return judgeLogin(w, c, g).Outcome
+	}
 	w.setClock(got.Session.IdleExpiresAt) // lapsed is over, too
-	w.outcome(judgeLogin(w, c, keyed(w.guess(c, right))).Outcome, core.Spent)
+	w.outcome(again(), core.Spent)
 	w.advance(-time.Millisecond)
-	w.outcome(judgeLogin(w, c, keyed(w.guess(c, right))).Outcome, core.Repeated)
+	w.outcome(again(), core.Repeated)
 }
 
 func repeatReauthentication(w *world) {

@@ -37,7 +37,7 @@ func (w *world) sweepAt(at time.Time) {
 func (w *world) sweep() core.Sweep {
 	return core.Sweep{
 		Now: w.now, Limit: 1000,
-		KeepChallenges: day, KeepEnded: 30 * day, KeepAddresses: 90 * day, KeepEvents: 365 * day,
+		KeepChallenges: day, KeepEnded: 30 * day, CloseAt: passwordLimits().Close, KeepAddresses: 90 * day, KeepEvents: 365 * day,
 	}
 }
 
@@ -105,13 +105,15 @@ func sweepFailedCodes(w *world) {
 }
 
 func sweepFailedPasswords(w *world) {
-	kept, dropped := w.newNumber(), w.newNumber()
+	kept, dropped, closed := w.newNumber(), w.newNumber(), w.newNumber()
+	w.closeNumber(closed.Key)
 	w.tryPassword(kept.Key, "")
 	w.tryPassword(dropped.Key, "")
 	w.aroundEnd(w.now.Add(30*day), func() {
 		equal(w, "failures in a row", w.tryPassword(kept.Key, "").Failures, 2)
 	}, func() {
 		equal(w, "failures in a row", w.tryPassword(dropped.Key, "").Failures, 1)
+		w.outcome(w.tryPassword(closed.Key, "").Outcome, core.Locked) // C-41: a closed number stays closed
 		equal(w, "failures of one that was tried since", w.tryPassword(kept.Key, "").Failures, 3)
 	})
 }
