@@ -93,6 +93,7 @@ func (p *program) place(out io.Reader) (public string) {
 	}
 	if public == "" || p.operator == "" {
 		_ = p.command.Wait()
+		p.command = nil
 		p.t.Fatalf("the server did not start: %s", p.log)
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()

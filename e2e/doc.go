@@ -1,6 +1,10 @@
 // Package e2e shows the whole house from outside: stories over HTTP as readable
 // text (testdata/*.txt), the ten invariants as property tests over the embedded
-// engine, and what survives kill -9 of the built binary.
+// engine (invariant_*_test.go), and what survives kill -9 of the built binary
+// (kill_test.go).
 //
-// Start with testdata/signup.txt; story_test.go tells how it is read.
+// What stays out: rules of one room, which are shown beside that room.
+//
+// Start with testdata/signup.txt; story_test.go tells how it is read. Then
+// invariant_guesses_test.go: pair_test.go has the two instances that it races.
 package e2e
