@@ -34,7 +34,7 @@ func TestInvariant08(t *testing.T) {
 	t.Cleanup(func() { _ = db.Close() })
 	l := &life{pair: p, rand: chance(t), db: db, numbers: [2]string{number(0), number(1)}}
 	names := acts()
-	for range 600 {
+	for range 400 {
 		l.step(names[l.rand.IntN(len(names))])
 		if t.Failed() {
 			return
