@@ -118,8 +118,8 @@ func (s *Store) Number(ctx context.Context, key, deviceID string) (core.NumberSt
 			LEFT JOIN users u ON u.id = p.user_id
 			LEFT JOIN devices d ON d.id = ?2 AND d.user_id = u.id`, func(r *row) {
 			state.CodeFailures, state.LastFailedAt, state.KnownDevice = r.int(), r.time(), r.flag()
-			if r.flag() {
-				state.User = readUser(r)
+			if found, owner := r.flag(), readUser(r); found {
+				state.User = owner
 			}
 		}, key, deviceID)
 		return state

@@ -315,12 +315,12 @@ func (m *model) replacePassword(rt *rapid.T) {
 	}
 }
 
-// end is what ends a user's living sessions, all but one, and gives them. A
-// decoy belongs to nobody: whether it is voided is open.
+// end is what ends a user's sessions, all but one, the lapsed ones too, and
+// gives them. A decoy belongs to nobody: whether it is voided is open.
 func (m *model) end(but string) []*core.Session {
 	var ended []*core.Session
 	for _, s := range m.sessions {
-		if s.ID != but && s.Alive(m.w.now) {
+		if s.ID != but && s.EndedAt.IsZero() {
 			s.EndedAt = m.w.now
 			ended = append(ended, s)
 		}
