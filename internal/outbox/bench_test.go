@@ -220,6 +220,8 @@ type memory struct {
 	fail error
 	hold chan struct{} // while set, Write waits for it to close
 	got  []event.Event
+
+	writes int // that brought them
 }
 
 func (m *memory) Name() string { return m.name }
@@ -238,6 +240,7 @@ func (m *memory) Write(_ context.Context, events []event.Event) (event.Head, err
 		return event.Head{}, m.fail
 	}
 	m.got = append(m.got, events...)
+	m.writes++
 	return event.Head{}, nil
 }
 
@@ -247,8 +250,15 @@ func (m *memory) set(fail error, hold chan struct{}) {
 	m.fail, m.hold = fail, hold
 }
 
+// carried waits until what was told is written: carriers gather for a moment.
+func carried() {
+	time.Sleep(20 * time.Millisecond)
+	synctest.Wait()
+}
+
 // seen are the reasons (or else the names) of the events, in order.
 func (m *memory) seen(only ...event.Name) string {
+	carried()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var all []string

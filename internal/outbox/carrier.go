@@ -69,7 +69,7 @@ func (c *carrier) work(ctx context.Context, holder string) {
 		}
 	}
 	for range 2 + queueLength/eventBatch {
-		if more, err := c.round(ctx); err != nil || !more {
+		if more, err := c.round(ctx); err != nil || !more && len(c.queue) == 0 {
 			break
 		}
 	}
@@ -95,7 +95,7 @@ func (c *carrier) round(ctx context.Context) (more bool, err error) {
 	if !now.Before(c.claimAfter) {
 		c.noteStore(c.settle(ctx))
 	}
-	return full && len(c.claimed) == 0 || len(c.queue) > 0, nil
+	return full && len(c.claimed) == 0 || len(c.queue) >= eventBatch, nil
 }
 
 // noteStore keeps how the store did, and leaves it alone for a while after a
@@ -217,7 +217,8 @@ func (c *carrier) tell(ctx context.Context, through string) error {
 	return nil
 }
 
-// wait returns when there may be something to do.
+// wait returns when there may be something to do: a moment after it came, so
+// that more of it shares the sink's fsync and the store's operations.
 func (c *carrier) wait(ctx context.Context) {
 	poll := c.b.o.Poll
 	if c.head != c.kept {
@@ -227,9 +228,12 @@ func (c *carrier) wait(ctx context.Context) {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-	case <-c.wake:
+		return
 	case <-timer.C:
+		return
+	case <-c.wake:
 	case e := <-c.queue:
 		c.traffic = append(c.traffic, e)
 	}
+	pause(ctx, gathering)
 }

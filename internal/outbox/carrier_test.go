@@ -108,6 +108,22 @@ func TestTrafficNeverBlocksAndTellsWhatWasLost(t *testing.T) {
 	})
 }
 
+// A write costs the log an fsync.
+func TestWhatComesTogetherSharesAWrite(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		sink := &memory{name: "memory"}
+		b.sinks = []event.Sink{sink}
+		b.run()
+		for i := range 100 {
+			b.box.Traffic(traffic(i))
+			time.Sleep(time.Millisecond)
+		}
+		if n := len(strings.Fields(sink.seen())); n != 100 || sink.writes > 11 {
+			t.Errorf("%d events in %d writes", n, sink.writes)
+		}
+	})
+}
+
 func TestCrashBetweenWritingAndSettlingRepeats(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		sink := &memory{name: "memory"}
@@ -175,6 +191,7 @@ func TestC77HeadIsKeptInTheStore(t *testing.T) {
 		}
 		verify := func(lines int64) {
 			t.Helper()
+			carried()
 			head, err := b.store.LogHead(b.t.Context(), "file")
 			if err != nil {
 				t.Fatal(err)

@@ -28,6 +28,7 @@ const (
 	writeTimeout = 10 * time.Second
 	eventLease   = 30 * time.Second
 	headEvery    = time.Second
+	gathering    = 10 * time.Millisecond // a tenth of what the queue holds at 10,000 events a second
 
 	// stopBound is how long Run waits after its end for what is in hand: a send,
 	// its settling, a last write of each sink.
