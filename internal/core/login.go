@@ -73,6 +73,7 @@ func (c *Core) LoginPassword(ctx context.Context, caller Caller, in LoginPasswor
 		return TokenSet{}, unavailable("judging a password", err)
 	}
 	if !right {
+		slot.Release()
 		return TokenSet{}, c.failPassword(ctx, tried)
 	}
 	op := OpenSession{UserID: tried.User.ID, Generation: tried.User.Generation, Tried: tried.counter(), Now: now}
