@@ -115,7 +115,7 @@ func (h *house) flood(b *testing.B, number string, logins int) (end func()) {
 			}
 		})
 	}
-	for h.hasher.Waiting() < logins-2*slots { // one more to a slot is storing its session
+	for h.hasher.Waiting() < logins-4*slots { // but for those at work
 		time.Sleep(time.Millisecond)
 	}
 	return func() {

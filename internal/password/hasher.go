@@ -39,7 +39,8 @@ type HasherOptions struct {
 // Hasher hashes in a bounded number of slots. It is safe for concurrent use.
 type Hasher struct {
 	o       HasherOptions
-	slots   chan struct{}
+	slots   chan struct{} // one more than hash: its holder may store a try meanwhile
+	hashing chan struct{}
 	waiting atomic.Int64
 }
 
@@ -57,7 +58,7 @@ func NewHasher(o HasherOptions) *Hasher {
 	if o.Params == (Params{}) {
 		o.Params = defaultParams
 	}
-	return &Hasher{o: o, slots: make(chan struct{}, o.Slots)}
+	return &Hasher{o: o, slots: make(chan struct{}, o.Slots+1), hashing: make(chan struct{}, o.Slots)}
 }
 
 // Acquire takes a slot, waiting for one if it must. It fails with ErrBusy
@@ -89,7 +90,7 @@ func (h *Hasher) Acquire(ctx context.Context) (*Slot, error) {
 // Waiting tells how many callers wait for a slot.
 func (h *Hasher) Waiting() int { return int(h.waiting.Load()) }
 
-// Busy tells how many slots are taken.
+// Busy tells how many slots are taken: up to one more than hash.
 func (h *Hasher) Busy() int { return len(h.slots) }
 
 // Slot is the right to hash, for one caller at a time, until Release.
@@ -153,7 +154,11 @@ func (s *Slot) VerifyNothing(pw keyring.Secret) {
 	s.derive(pw, s.h.o.Params, make([]byte, saltBytes), sumBytes)
 }
 
+// derive hashes when fewer do than may. The wait is short: of those who hold a
+// slot, one at most has to.
 func (s *Slot) derive(pw keyring.Secret, p Params, salt []byte, length int) []byte {
+	s.h.hashing <- struct{}{}
+	defer func() { <-s.h.hashing }()
 	peppered := s.h.o.Ring.Pepper([]byte(normalize(pw)))
 	return argon2.IDKey(peppered, salt, p.Time, p.MemoryKiB, p.Threads, uint32(length))
 }

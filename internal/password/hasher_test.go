@@ -199,15 +199,41 @@ func TestC17FloodIsBounded(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		if h.Busy() != 3 || h.Waiting() != 20 || refusedAtOnce.Load() != 477 {
+		if h.Busy() != 4 || h.Waiting() != 20 || refusedAtOnce.Load() != 476 {
 			t.Errorf("at once: %d busy, %d waiting, %d refused", h.Busy(), h.Waiting(), refusedAtOnce.Load())
 		}
 		all.Wait()
-		if got.Load() != 3 || refusedLate.Load() != 20 || other.Load() != 0 {
+		if got.Load() != 4 || refusedLate.Load() != 20 || other.Load() != 0 {
 			t.Errorf("in the end: %d served, %d refused after the wait, %d otherwise", got.Load(), refusedLate.Load(), other.Load())
 		}
 		if h.Busy() != 0 || h.Waiting() != 0 {
 			t.Errorf("left behind: %d busy, %d waiting", h.Busy(), h.Waiting())
+		}
+	})
+}
+
+// Who holds the slot beyond those that may hash prepares, and waits to hash.
+func TestC17NoMoreHashThanMay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHasher(HasherOptions{Ring: ring(t), Slots: 1, Params: cheap, Rand: rand.Reader})
+		h.hashing <- struct{}{}
+		ahead, err := h.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashed := false
+		go func() {
+			ahead.VerifyNothing("x")
+			hashed = true
+		}()
+		synctest.Wait()
+		if hashed {
+			t.Error("two hashed at one time")
+		}
+		<-h.hashing
+		synctest.Wait()
+		if !hashed || len(h.hashing) != 0 {
+			t.Errorf("hashed: %t; %d still do", hashed, len(h.hashing))
 		}
 	})
 }
@@ -236,11 +262,13 @@ func TestC17WaitersAreServed(t *testing.T) {
 func TestC17CallerGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHasher(HasherOptions{Slots: 1})
-		held, err := h.Acquire(t.Context())
-		if err != nil {
-			t.Fatal(err)
+		for range cap(h.slots) {
+			held, err := h.Acquire(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer held.Release()
 		}
-		defer held.Release()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
 		if _, err := h.Acquire(ctx); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrBusy) {
