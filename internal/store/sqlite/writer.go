@@ -111,8 +111,7 @@ func (w *writer) close() {
 func (w *writer) run() {
 	defer close(w.stopped)
 	for first := range w.queue {
-		batch := w.gather(first)
-		err := w.commit(batch)
+		batch, err := w.commit(w.gather([]*operation{first}))
 		for _, op := range batch {
 			if err != nil {
 				op.err = err
@@ -122,10 +121,9 @@ func (w *writer) run() {
 	}
 }
 
-// gather takes what waits. It yields once, so that callers who were just
-// answered and are about to ask again share this commit.
-func (w *writer) gather(first *operation) []*operation {
-	batch := []*operation{first}
+// gather adds what waits to a batch. It yields once, so that callers who were
+// just answered and are about to ask again share this commit.
+func (w *writer) gather(batch []*operation) []*operation {
 	if w.batch > 1 {
 		runtime.Gosched()
 	}
@@ -143,32 +141,34 @@ func (w *writer) gather(first *operation) []*operation {
 	return batch
 }
 
-// commit runs a batch in one transaction. Its error is everybody's; an
-// operation that fails alone has its own.
-func (w *writer) commit(batch []*operation) error {
+// commit runs a batch in one transaction, and in it what came while it ran: it
+// gives all of them. Its error is everybody's; an operation that fails alone
+// has its own.
+func (w *writer) commit(batch []*operation) ([]*operation, error) {
 	if err := w.begin(); err != nil {
-		return fmt.Errorf("beginning a transaction: %w", err)
+		return batch, fmt.Errorf("beginning a transaction: %w", err)
 	}
 	var queuedMessage, queuedEvent bool
-	for _, op := range batch {
-		if !op.taken.CompareAndSwap(false, true) {
-			continue
+	for i := 0; i < len(batch); i++ {
+		op := batch[i]
+		if op.taken.CompareAndSwap(false, true) {
+			tx := &tx{conn: w.conn, fault: w.fault}
+			op.err = w.attempt(tx, op.run)
+			if w.conn.db.GetAutocommit() { // SQLite has taken everything back
+				return batch, fmt.Errorf("the transaction was rolled back: %w", op.err)
+			}
+			queuedMessage = queuedMessage || op.err == nil && tx.queuedMessage
+			queuedEvent = queuedEvent || op.err == nil && tx.queuedEvent
 		}
-		tx := &tx{conn: w.conn, fault: w.fault}
-		op.err = w.attempt(tx, op.run)
-		if w.conn.db.GetAutocommit() { // SQLite has taken everything back
-			return fmt.Errorf("the transaction was rolled back: %w", op.err)
-		}
-		if op.err == nil {
-			queuedMessage = queuedMessage || tx.queuedMessage
-			queuedEvent = queuedEvent || tx.queuedEvent
+		if i == len(batch)-1 {
+			batch = w.gather(batch)
 		}
 	}
 	if err := w.end(); err != nil {
-		return err
+		return batch, err
 	}
 	w.signals.send(queuedMessage, queuedEvent)
-	return nil
+	return batch, nil
 }
 
 func (w *writer) begin() error {

@@ -88,6 +88,29 @@ func TestWaitingOperationsShareACommit(t *testing.T) {
 	}
 }
 
+// What comes while a batch runs is done in its commit too.
+func TestLateOperationsShareTheCommit(t *testing.T) {
+	g := newGate(StepOperation)
+	s := open(t, Options{Faults: g.at})
+	m := &maker{prefix: "late"}
+	wait := holdWriter(t, s, g, m)
+
+	in := m.opening(m.challenge(core.PurposeSignup, "late"))
+	var late sync.WaitGroup
+	late.Go(func() {
+		if _, err := s.OpenChallenge(context.Background(), in); err != nil {
+			t.Error(err)
+		}
+	})
+	waitForQueue(s, 1)
+	close(g.opened)
+	late.Wait()
+	wait()
+	if n := g.commits.Load(); n != 1 {
+		t.Errorf("%d commits", n)
+	}
+}
+
 func TestOneFailureTakesBackOnlyItself(t *testing.T) {
 	g := newGate(StepCommit)
 	s := open(t, Options{Faults: g.at})
