@@ -41,9 +41,16 @@ type Message struct {
 	SealedFor   string
 	State       MessageState
 	Tries       int
-	CreatedAt   time.Time
-	ExpiresAt   time.Time
-	RequestID   string // of the request that caused it
+
+	// Bucket is whose sends it counts among (C-39): a known device's id, "" for
+	// strangers, BucketSolved for who solved a captcha. A notice counts nowhere.
+	Bucket  string
+	Country string // ISO 3166-1 alpha-2, or ""
+	Price   Money  // what one try is expected to cost
+
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	RequestID string // of the request that caused it
 }
 
 // sealedText is what a message's seal holds.

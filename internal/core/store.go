@@ -68,7 +68,7 @@ type Store interface {
 	// settled, oldest first, and counts a try of each. A message of a challenge gets the challenge's Sealed, and
 	// SealedFor its id. Those past ExpiresAt, or whose challenge has ended, become
 	// MessageExpired instead; those tried MaxSendTries times, MessageFailed.
-	ClaimMessages(context.Context, Claim) ([]Message, error)
+	ClaimMessages(context.Context, ClaimMessages) ([]Message, error)
 	SettleMessage(context.Context, SettleMessage) (Outcome, error)
 	ClaimEvents(ctx context.Context, sink string, claim Claim) ([]event.Event, error)
 	SettleEvents(context.Context, SettleEvents) (Outcome, error)
@@ -79,6 +79,13 @@ type Store interface {
 	AddKey(context.Context, keyring.StoredKey) (Outcome, error)
 	ResealKey(ctx context.Context, id string, old, new []byte) (Outcome, error)
 	Sweep(context.Context, Sweep) (more bool, err error)
+	AddRollups(context.Context, AddRollups) error
+
+	// API keys. AddAPIKey answers Done, or Taken when a living key has the name;
+	// RevokeAPIKey Done, or NotFound when there is none or it is revoked already.
+
+	AddAPIKey(context.Context, AddAPIKey) (Outcome, error)
+	RevokeAPIKey(context.Context, RevokeAPIKey) (Outcome, error)
 
 	// MessagesQueued and EventsQueued get a value soon after something was
 	// queued: a hint, behind which whoever claims polls.
@@ -97,6 +104,11 @@ type Store interface {
 	PasswordHistory(ctx context.Context, userID string) ([]password.Hash, error)
 	Keys(context.Context) ([]keyring.StoredKey, error)
 	LogHead(ctx context.Context, sink string) (event.Head, error)
+	APIKey(ctx context.Context, hash []byte) (APIKey, error) // a revoked or expired one too
+	APIKeys(context.Context) ([]APIKey, error)               // the oldest first
+	Spending(ctx context.Context, now time.Time) ([]Spending, error)
+	Stats(context.Context, StatsQuery) ([]event.Rollup, error)
+	Queues(ctx context.Context, now time.Time) (Queues, error)
 	Ping(context.Context) error // reads and writes: a full disk is told
 }
 
@@ -114,6 +126,7 @@ const (
 	Spent       Outcome = "spent"        // redeemed, voided or out of guesses; nothing counted
 	Locked      Outcome = "locked"       // too many failures of this number; nothing evaluated, nothing counted
 	TooEarly    Outcome = "too_early"    // not before RetryAt, or never again
+	Limited     Outcome = "limited"      // too many messages to this number; nothing written
 	KeyConflict Outcome = "key_conflict" // the idempotency key was used with another body
 
 	Disabled     Outcome = "disabled"      // the secret was right, the account is disabled
@@ -151,11 +164,14 @@ type PasswordLimits struct {
 // is found instead: Repeated (it is returned, nothing is written) when its
 // BeginBody is the same, else KeyConflict. An older one loses its key.
 //
-// Outcomes: Done, Repeated, KeyConflict, SessionEnded (Challenge.SessionID has
-// ended).
+// Otherwise the sends to the number are counted as Sends says.
+//
+// Outcomes: Done, Repeated, KeyConflict, Limited (with RetryAt and Limit),
+// SessionEnded (Challenge.SessionID has ended).
 type OpenChallenge struct {
 	Challenge Challenge
 	Message   Message // State MessageWithheld for a decoy, else MessageQueued
+	Sends     SendLimits
 	KeyLife   time.Duration
 	Now       time.Time
 	Event     event.Event
@@ -164,13 +180,17 @@ type OpenChallenge struct {
 // OpenChallengeResult tells the challenge as it stands.
 type OpenChallengeResult struct {
 	Outcome   Outcome
-	Challenge Challenge
+	Challenge Challenge // not for Limited
+	RetryAt   time.Time // Limited: when the number may be sent to again
+	Limit     SendLimit // Limited: which one
+	Bucket    string    // Done: under which the message was counted
 }
 
 // ResendChallenge queues the sealed code of an open challenge again. It
-// extends neither life nor guesses (C-02).
+// extends neither life nor guesses (C-02). The sends to the number are counted
+// as Sends says, once the challenge itself would allow the resend.
 //
-// Outcomes: Done; TooEarly (before ResendAt; or none is left, ResendAt zero;
+// Outcomes: Done; Limited (with RetryAt and Limit); TooEarly (before ResendAt; or none is left, ResendAt zero;
 // or Resends is no longer what the caller saw); Expired; Spent; NotFound.
 // Result.Challenge is as it stands (not for NotFound).
 type ResendChallenge struct {
@@ -178,6 +198,7 @@ type ResendChallenge struct {
 	Resends      int       // as the caller saw it
 	NextResendAt time.Time // zero: this was the last
 	Message      Message   // withheld where the challenge is a decoy, whatever its State says
+	Sends        SendLimits
 	Now          time.Time
 	Event        event.Event
 }
@@ -186,6 +207,9 @@ type ResendChallenge struct {
 type ResendChallengeResult struct {
 	Outcome   Outcome
 	Challenge Challenge
+	RetryAt   time.Time // Limited
+	Limit     SendLimit // Limited
+	Bucket    string    // Done
 }
 
 // Guess is the part that all operations which judge a code share. Claiming

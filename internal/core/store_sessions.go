@@ -148,12 +148,18 @@ type Claim struct {
 	Limit  int
 	Lease  time.Duration // after it others may claim the same
 	Now    time.Time
+
+	// FromNow has a sink that was never seen begin with the events to come, in
+	// place of all that are kept.
+	FromNow bool
 }
 
 // SettleMessage records what became of a claimed message: MessageSent,
 // MessageFailed, MessageWithheld (of a withheld one), or MessageQueued with
-// RetryAt. A message that is not queued again loses its text. Outcomes: Done, NotHolder.
+// RetryAt. A message that is not queued again loses its text. The price that its
+// claim reserved becomes Cost, where that is known. Outcomes: Done, NotHolder.
 type SettleMessage struct {
+	Cost        *Money // what the try cost; nil: not known, what was reserved stays
 	ID          string
 	Holder      string
 	State       MessageState
