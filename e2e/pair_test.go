@@ -157,9 +157,9 @@ func (p *pair) code(challenge string) keyring.Secret {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.texts[challenge] == "" {
-		batch, err := p.stores[0].ClaimMessages(context.Background(), core.Claim{
+		batch, err := p.stores[0].ClaimMessages(context.Background(), core.ClaimMessages{Claim: core.Claim{
 			Holder: "test", Limit: 100, Lease: time.Hour, Now: p.clock.read(),
-		})
+		}})
 		if err != nil {
 			p.t.Error(err)
 			return ""

@@ -176,7 +176,7 @@ func (h *house) messages() []core.Message {
 func (h *house) claim() {
 	h.t.Helper()
 	for {
-		batch, err := h.store.ClaimMessages(context.Background(), core.Claim{Holder: "test", Limit: 100, Lease: time.Hour, Now: h.clock()})
+		batch, err := h.store.ClaimMessages(context.Background(), core.ClaimMessages{Claim: core.Claim{Holder: "test", Limit: 100, Lease: time.Hour, Now: h.clock()}})
 		if err != nil {
 			h.t.Fatal(err)
 		}

@@ -300,7 +300,7 @@ func (s *edited) ClaimEvents(ctx context.Context, sink string, c core.Claim) ([]
 	return s.Store.ClaimEvents(ctx, sink, c)
 }
 
-func (s *edited) ClaimMessages(ctx context.Context, c core.Claim) ([]core.Message, error) {
+func (s *edited) ClaimMessages(ctx context.Context, c core.ClaimMessages) ([]core.Message, error) {
 	s.mu.Lock()
 	failing := s.failing
 	s.mu.Unlock()

@@ -59,8 +59,8 @@ func (m *messenger) work(ctx context.Context) {
 func (m *messenger) claim(ctx context.Context, n int) ([]core.Message, string, error) {
 	m.batch++
 	holder := m.run + "/" + strconv.Itoa(m.batch)
-	claimed, err := m.b.o.Store.ClaimMessages(context.WithoutCancel(ctx), core.Claim{
-		Holder: holder, Limit: n, Lease: messageLease, Now: m.b.o.Now(),
+	claimed, err := m.b.o.Store.ClaimMessages(context.WithoutCancel(ctx), core.ClaimMessages{
+		Claim: core.Claim{Holder: holder, Limit: n, Lease: messageLease, Now: m.b.o.Now()}, Budgets: m.b.o.Budgets, HoldFor: budgetPause,
 	})
 	if err != nil {
 		return nil, "", fmt.Errorf("claiming messages: %w", err)

@@ -34,8 +34,9 @@ const (
 	// its settling, a last write of each sink.
 	stopBound = 25 * time.Second
 
-	firstPause = time.Second // after a failure, doubling
-	maxPause   = 30 * time.Second
+	budgetPause = 30 * time.Second // until a message is offered again that no budget had room for
+	firstPause  = time.Second      // after a failure, doubling
+	maxPause    = 30 * time.Second
 )
 
 // Options say what is carried from where to where.
@@ -44,6 +45,11 @@ type Options struct {
 	Ring   *keyring.Ring
 	Sender gateway.Sender
 	Sinks  []event.Sink // stay the caller's to close
+
+	// Watchers are sinks in this process that only count: they begin with the
+	// events to come, and may lag behind by a moment.
+	Watchers []event.Sink
+	Budgets  core.Budgets // what messages may cost
 
 	Now  func() time.Time
 	Rand io.Reader

@@ -213,7 +213,7 @@ func (h *house) code(challenge string) string {
 func (h *house) messages() []core.Message {
 	h.t.Helper()
 	for {
-		batch, err := h.store.ClaimMessages(context.Background(), core.Claim{Holder: "test", Limit: 100, Lease: time.Hour, Now: h.clock()})
+		batch, err := h.store.ClaimMessages(context.Background(), core.ClaimMessages{Claim: core.Claim{Holder: "test", Limit: 100, Lease: time.Hour, Now: h.clock()}})
 		if err != nil {
 			h.t.Fatal(err)
 		}

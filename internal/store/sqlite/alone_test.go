@@ -20,7 +20,7 @@ func TestClaimsOfAKilledRunAreReleased(t *testing.T) {
 	claim := func(s *Store, holder string) (messages, events int) {
 		t.Helper()
 		c := core.Claim{Holder: holder, Limit: 10, Lease: time.Minute, Now: noon}
-		claimed, err := s.ClaimMessages(t.Context(), c)
+		claimed, err := s.ClaimMessages(t.Context(), core.ClaimMessages{Claim: c})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -160,7 +160,7 @@ func operations(t *testing.T, s *Store, m *maker) map[string]func() error {
 			})
 		},
 		"ClaimMessages": func() error {
-			_, err := s.ClaimMessages(context.Background(), core.Claim{Holder: "a", Limit: 100, Lease: time.Minute, Now: noon})
+			_, err := s.ClaimMessages(context.Background(), core.ClaimMessages{Claim: core.Claim{Holder: "a", Limit: 100, Lease: time.Minute, Now: noon}})
 			return err
 		},
 		"ClaimEvents": func() error {

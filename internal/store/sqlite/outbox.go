@@ -14,7 +14,8 @@ type dueMessage struct {
 }
 
 // ClaimMessages implements core.Store.
-func (s *Store) ClaimMessages(ctx context.Context, in core.Claim) ([]core.Message, error) {
+func (s *Store) ClaimMessages(ctx context.Context, claim core.ClaimMessages) ([]core.Message, error) {
+	in := claim.Claim
 	return write(ctx, s, "claiming messages", func(tx *tx) []core.Message {
 		var claimed []core.Message
 		for len(claimed) < in.Limit {

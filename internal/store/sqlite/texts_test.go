@@ -30,7 +30,7 @@ func TestC08TextGoesWithTheLastSend(t *testing.T) {
 		if _, err := s.OpenChallenge(t.Context(), in); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.ClaimMessages(t.Context(), core.Claim{Holder: "a", Limit: 10, Lease: time.Minute, Now: noon}); err != nil {
+		if _, err := s.ClaimMessages(t.Context(), core.ClaimMessages{Claim: core.Claim{Holder: "a", Limit: 10, Lease: time.Minute, Now: noon}}); err != nil {
 			t.Fatal(err)
 		}
 		got, err := s.SettleMessage(t.Context(), core.SettleMessage{ID: in.Message.ID, Holder: "a", State: core.MessageSent, Now: noon})

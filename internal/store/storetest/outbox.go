@@ -27,7 +27,7 @@ func messages(f flow) {
 // claim leases up to so many messages for a minute.
 func (w *world) claim(holder string, limit int) []core.Message {
 	w.t.Helper()
-	return do(w, w.store.ClaimMessages, core.Claim{Holder: holder, Limit: limit, Lease: time.Minute, Now: w.now})
+	return do(w, w.store.ClaimMessages, core.ClaimMessages{Claim: core.Claim{Holder: holder, Limit: limit, Lease: time.Minute, Now: w.now}})
 }
 
 // message finds one of a number's messages.

@@ -256,8 +256,8 @@ func raceClaims(w *world) {
 	for range 40 {
 		w.beginSignup(w.newNumber())
 	}
-	got := doAtOnce(w, w.store.ClaimMessages, many(24, func(i int) core.Claim {
-		return core.Claim{Holder: string(rune('a' + i%4)), Limit: 3, Lease: keyLife, Now: w.now}
+	got := doAtOnce(w, w.store.ClaimMessages, many(24, func(i int) core.ClaimMessages {
+		return core.ClaimMessages{Claim: core.Claim{Holder: string(rune('a' + i%4)), Limit: 3, Lease: keyLife, Now: w.now}}
 	}))
 	claims := map[string]int{}
 	for _, batch := range got {
