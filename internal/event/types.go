@@ -33,6 +33,8 @@ const (
 	SMSSent                 Name = "sms_sent"
 	SMSSendFailed           Name = "sms_send_failed"
 	SMSWithheld             Name = "sms_withheld"
+	APIKeyCreated           Name = "api_key_created"
+	APIKeyRevoked           Name = "api_key_revoked"
 )
 
 // Traffic events go to the sinks alone: they tell of attempts that changed
@@ -43,6 +45,8 @@ const (
 	InvalidToken       Name = "invalid_token"
 	CodeRefused        Name = "code_refused"
 	RateLimited        Name = "rate_limited"
+	SendingPaused      Name = "sending_paused"
+	AdminAction        Name = "admin_action"
 	KeyCreated         Name = "key_created"
 	KeyRotated         Name = "key_rotated"
 	ServerStarted      Name = "server_started"
