@@ -21,12 +21,13 @@ type Message struct {
 // Sent is a provider's word that it took a message.
 type Sent struct {
 	ProviderRef string // the provider's name for it, by which receipts refer to it
+	Cost        *int64 // in millionths of the currency that prices are set in; nil: not told
 }
 
 // Sender is a provider of messages. Send returns once the provider has taken
 // the message, not when it was delivered; it gives up when the context ends.
-// An error is a *SendError; of any other the outcome is not known, and it is
-// retried. Neither may hold the number, the text or a credential.
+// An error is a *SendError: the provider did not take the message, and nothing
+// is owed; of any other the outcome is not known, and it is retried. Neither may hold the number, the text or a credential.
 type Sender interface {
 	Name() string
 	Send(ctx context.Context, m Message) (Sent, error)

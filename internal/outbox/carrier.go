@@ -19,6 +19,9 @@ type carrier struct {
 	claims string // its parts, in Health
 	writes string
 
+	fromNow   bool          // what was kept before it came is not its
+	gathering time.Duration // how long it waits for more, once there is something
+
 	wake    chan struct{}
 	queue   chan event.Event
 	dropped atomic.Int64
@@ -37,10 +40,18 @@ type carrier struct {
 
 func newCarrier(b *Outbox, s event.Sink) *carrier {
 	return &carrier{
-		b: b, sink: s,
+		b: b, sink: s, gathering: gathering,
 		claims: "event queue of " + s.Name(), writes: "event sink " + s.Name(),
 		wake: make(chan struct{}, 1), queue: make(chan event.Event, queueLength),
 	}
+}
+
+// newWatcher carries to a sink that only counts: nobody waits for it, so that it
+// shares the store's operations with more.
+func newWatcher(b *Outbox, s event.Sink) *carrier {
+	c := newCarrier(b, s)
+	c.fromNow, c.gathering = true, watching
+	return c
 }
 
 // offer queues a traffic event, or counts it where the queue is full.
@@ -116,7 +127,7 @@ func (c *carrier) claim(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	claimed, err := c.b.o.Store.ClaimEvents(ctx, c.sink.Name(), core.Claim{
-		Holder: c.holder, Limit: eventBatch, Lease: eventLease, Now: now,
+		Holder: c.holder, Limit: eventBatch, Lease: eventLease, Now: now, FromNow: c.fromNow,
 	})
 	if err != nil {
 		return fmt.Errorf("claiming events: %w", err)
@@ -235,5 +246,5 @@ func (c *carrier) wait(ctx context.Context) {
 	case e := <-c.queue:
 		c.traffic = append(c.traffic, e)
 	}
-	pause(ctx, gathering)
+	pause(ctx, c.gathering)
 }

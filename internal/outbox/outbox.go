@@ -29,6 +29,7 @@ const (
 	eventLease   = 30 * time.Second
 	headEvery    = time.Second
 	gathering    = 10 * time.Millisecond // a tenth of what the queue holds at 10,000 events a second
+	watching     = 50 * time.Millisecond
 
 	// stopBound is how long Run waits after its end for what is in hand: a send,
 	// its settling, a last write of each sink.
@@ -76,8 +77,12 @@ func New(o Options) *Outbox {
 	}
 	b := &Outbox{o: o, failing: map[string]error{}, parts: []string{partMessages, partSending}}
 	for _, s := range o.Sinks {
-		c := newCarrier(b, s)
-		b.carriers = append(b.carriers, c)
+		b.carriers = append(b.carriers, newCarrier(b, s))
+	}
+	for _, s := range o.Watchers {
+		b.carriers = append(b.carriers, newWatcher(b, s))
+	}
+	for _, c := range b.carriers {
 		b.parts = append(b.parts, c.claims, c.writes)
 	}
 	return b

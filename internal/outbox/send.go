@@ -27,7 +27,8 @@ const (
 type attempt struct {
 	to     phone.Number
 	ref    string
-	reason string // "" when it was sent
+	cost   *core.Money // nil: not known
+	reason string      // "" when it was sent
 	retry  bool
 
 	withheld bool // nobody has the number: all was done but sending
@@ -49,14 +50,14 @@ func (m *messenger) attempt(ctx context.Context, message core.Message) attempt {
 	to, body, err := core.OpenText(m.b.o.Ring, message)
 	if err != nil {
 		m.b.o.Log.Error("a message cannot be read", "message", message.ID, "error", err)
-		return attempt{reason: reasonUnreadable}
+		return attempt{reason: reasonUnreadable, cost: nothing()}
 	}
 	if message.State == core.MessageWithheld {
 		return attempt{to: to, withheld: true}
 	}
 	left := message.ExpiresAt.Sub(m.b.o.Now())
 	if left <= 0 {
-		return attempt{to: to, reason: reasonExpired}
+		return attempt{to: to, reason: reasonExpired, cost: nothing()}
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(left, sendTimeout))
 	defer cancel()
@@ -66,23 +67,31 @@ func (m *messenger) attempt(ctx context.Context, message core.Message) attempt {
 	})
 	if err == nil {
 		m.b.note(partSending, nil)
-		return attempt{to: to, ref: sent.ProviderRef}
+		return attempt{to: to, ref: sent.ProviderRef, cost: (*core.Money)(sent.Cost)}
 	}
+	failed := attempt{to: to, reason: reasonUnavailable, retry: true}
 	var refused *gateway.SendError
-	if errors.As(err, &refused) && !refused.Retry {
+	if errors.As(err, &refused) {
+		failed.cost = nothing()
+	}
+	if refused != nil && !refused.Retry {
 		m.b.o.Log.Warn("the provider refused a message", "message", message.ID, "error", scrub(err, to, body))
-		return attempt{to: to, reason: reasonRefused}
+		failed.reason, failed.retry = reasonRefused, false
+		return failed
 	}
 	m.b.note(partSending, scrub(err, to, body))
-	return attempt{to: to, reason: reasonUnavailable, retry: true}
+	return failed
 }
+
+// nothing is what a message costs that no provider took.
+func nothing() *core.Money { return new(core.Money) }
 
 // outcome is what the store is to keep of an attempt, with its event.
 func (m *messenger) outcome(id string, message core.Message, holder string, a attempt) core.SettleMessage {
 	now := m.b.o.Now()
 	s := core.SettleMessage{
 		ID: message.ID, Holder: holder, State: core.MessageSent,
-		Provider: m.b.o.Sender.Name(), ProviderRef: a.ref, Now: now,
+		Provider: m.b.o.Sender.Name(), ProviderRef: a.ref, Cost: a.cost, Now: now,
 	}
 	switch {
 	case a.withheld:
