@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/crypto/argon2"
-
 	"github.com/countersign/countersign/internal/keyring"
 )
 
@@ -39,8 +37,8 @@ type HasherOptions struct {
 // Hasher hashes in a bounded number of slots. It is safe for concurrent use.
 type Hasher struct {
 	o       HasherOptions
-	slots   chan struct{} // one more than hash: its holder may store a try meanwhile
-	hashing chan struct{}
+	slots   chan struct{}  // one more than hash: its holder may store a try meanwhile
+	hashing chan workspace // of those who may hash just now
 	waiting atomic.Int64
 }
 
@@ -58,7 +56,11 @@ func NewHasher(o HasherOptions) *Hasher {
 	if o.Params == (Params{}) {
 		o.Params = defaultParams
 	}
-	return &Hasher{o: o, slots: make(chan struct{}, o.Slots+1), hashing: make(chan struct{}, o.Slots)}
+	h := &Hasher{o: o, slots: make(chan struct{}, o.Slots+1), hashing: make(chan workspace, o.Slots)}
+	for range o.Slots {
+		h.hashing <- nil
+	}
+	return h
 }
 
 // Acquire takes a slot, waiting for one if it must. It fails with ErrBusy
@@ -155,10 +157,14 @@ func (s *Slot) VerifyNothing(pw keyring.Secret) {
 }
 
 // derive hashes when fewer do than may. The wait is short: of those who hold a
-// slot, one at most has to.
+// slot, one at most has to. The memory is kept for who comes next where anyone
+// is there: a server at rest holds none, nor one whose hashes were once larger.
 func (s *Slot) derive(pw keyring.Secret, p Params, salt []byte, length int) []byte {
-	s.h.hashing <- struct{}{}
-	defer func() { <-s.h.hashing }()
-	peppered := s.h.o.Ring.Pepper([]byte(normalize(pw)))
-	return argon2.IDKey(peppered, salt, p.Time, p.MemoryKiB, p.Threads, uint32(length))
+	memory := <-s.h.hashing
+	defer func() { s.h.hashing <- memory }()
+	sum := memory.idKey(s.h.o.Ring.Pepper([]byte(normalize(pw))), salt, p, length)
+	if s.h.Busy() == 1 || p != s.h.o.Params {
+		memory = nil
+	}
+	return sum
 }
