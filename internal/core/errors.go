@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/countersign/countersign/internal/captcha"
 )
 
 // Code is the stable word of an error, as API.md lists them.
@@ -20,11 +22,15 @@ const (
 	CodeChallengeSpent           Code = "challenge_spent"
 	CodeInvalidToken             Code = "invalid_token"
 	CodeReauthenticationRequired Code = "reauthentication_required"
+	CodeInsufficientScope        Code = "insufficient_scope"
 	CodeAccountDisabled          Code = "account_disabled"
+	CodeCountryNotAllowed        Code = "country_not_allowed"
+	CodeCaptchaRequired          Code = "captcha_required"
 	CodeRateLimited              Code = "rate_limited"
 	CodeNotFound                 Code = "not_found"
 	CodeIdempotencyConflict      Code = "idempotency_conflict"
 	CodeConflict                 Code = "conflict"
+	CodeDeliveryUnavailable      Code = "delivery_unavailable"
 	CodeUnavailable              Code = "unavailable"
 )
 
@@ -36,6 +42,7 @@ type Error struct {
 	AttemptsLeft *int          // invalid_code
 	Fields       []Field       // invalid_request, weak_password, …: which and why
 	NoToken      bool          // invalid_token: none was shown at all
+	Captcha      *captcha.Ask  // captcha_required: what to solve
 	Cause        error         // for the log, never for the caller
 }
 
