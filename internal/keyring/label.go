@@ -16,6 +16,7 @@ const (
 	LabelSecret      Label = "secret"      // session secrets, derived and sealed
 	LabelMessage     Label = "message"     // sealed message texts
 	LabelNetwork     Label = "network"     // hashes of addresses and networks
+	LabelCaptcha     Label = "captcha"     // signatures of proofs of work
 
 	labelStoredKey Label = "stored key"
 	labelKeyID     Label = "key id"
@@ -27,6 +28,6 @@ const (
 // is derived anew at each use.
 var labels = [...]Label{
 	LabelCode, LabelRefresh, LabelDevice, LabelCursor, LabelChain, LabelIdempotency,
-	LabelPhone, LabelSecret, LabelMessage, LabelNetwork,
+	LabelPhone, LabelSecret, LabelMessage, LabelNetwork, LabelCaptcha,
 	labelStoredKey, labelPseudonym, labelPepper,
 }
