@@ -5,6 +5,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +17,7 @@ import (
 type program struct {
 	env            []string
 	stdout, stderr io.Writer
+	now            time.Time // for settings that end; zero lets them stand
 }
 
 // commands is the tree of commands. Templates stay cobra's own: to set one
@@ -46,6 +48,8 @@ func (p program) serve() *cobra.Command {
 }
 
 func (p program) config() *cobra.Command {
+	// What has ended by now is told here; a server that starts again goes on without it.
+	p.now = time.Now()
 	check := &cobra.Command{Use: "check", Short: "Check the settings without running anything", Args: cobra.NoArgs}
 	settings := p.addSettings(check, everySetting)
 	check.RunE = p.with(settings, func(*cobra.Command, config.Config, []string) error {
@@ -54,7 +58,7 @@ func (p program) config() *cobra.Command {
 	})
 	reference := &cobra.Command{Use: "reference", Short: "Print every setting as a commented file", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if _, err := io.WriteString(p.stdout, config.Reference()); err != nil {
+			if _, err := io.WriteString(p.stdout, config.Reference(server.LimitTable(), server.AlertTable())); err != nil {
 				return failure{err}
 			}
 			return nil

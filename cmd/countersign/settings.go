@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/countersign/countersign/internal/config"
+	"github.com/countersign/countersign/internal/server"
 )
 
 // everySetting asks addSettings for the flags of all settings.
@@ -39,7 +40,10 @@ func (p program) addSettings(c *cobra.Command, only string) sources {
 				given[s.Flag] = f.Value.String()
 			}
 		}
-		return config.Load(config.Sources{File: *file, Env: p.env, Flags: given})
+		return config.Load(config.Sources{
+			File: *file, Env: p.env, Flags: given,
+			Limits: server.LimitTable(), Alerts: server.AlertTable(), Now: p.now,
+		})
 	}
 }
 

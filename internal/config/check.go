@@ -29,6 +29,10 @@ func (l *loader) check(c *Config) {
 	l.checkNumbers(c)
 	l.checkTexts(c)
 	l.checkSpans(c)
+	l.checkLimits(c)
+	l.checkCaptcha(c)
+	l.checkMoney(c)
+	l.checkTestNumbersUntil(c)
 }
 
 // Loopback tells whether an address (host:port) is reached from this machine
@@ -229,9 +233,7 @@ func (l *loader) checkTexts(c *Config) {
 	if !utf8.ValidString(c.AppName) || utf8.RuneCountInString(c.AppName) > longest || strings.ContainsFunc(c.AppName, bad) {
 		l.refuseSetting("app_name", "must be at most %d letters, digits and blanks: it stands in every message, where @, #, / and : mean something to phones", longest)
 	}
-	if c.LogFormat != "text" && c.LogFormat != "json" {
-		l.refuseSetting("log_format", "must be text or json")
-	}
+	l.checkWord("log_format", c.LogFormat, "text", "json")
 }
 
 func (l *loader) checkSpans(c *Config) {

@@ -31,9 +31,25 @@ type Config struct {
 	DefaultRegion string   `name:"default_region" doc:"Two-letter country in which numbers typed without + are read. By default these are refused."`
 	SMSCountries  []string `name:"sms_countries" doc:"Two-letter countries that messages may go to. The development inbox takes all."`
 
-	TestNumbers map[string]string `name:"test_numbers" secret:"true" doc:"Numbers that get no message and have a fixed code of six digits, for app-store reviews: +15005550006=123456,... Whoever knows such a code can sign in as its number."`
+	TestNumbers      map[string]string `name:"test_numbers" secret:"true" doc:"Numbers that get no message and have a fixed code of six digits, for app-store reviews: +15005550006=123456,... Whoever knows such a code can sign in as its number."`
+	TestNumbersUntil time.Time         `name:"test_numbers_until" doc:"When the test numbers end, as a date (2026-12-31, to the end of that day in UTC) or a time (2026-12-31T12:00:00Z). From then on they are numbers like any other. By default they stay."`
 
-	LimitsDisabled bool `name:"limits_disabled" default:"false" doc:"Switches rate limits, delays and locks off, never the guesses that a challenge allows. Refused unless both listeners are loopback."`
+	SMSPrices             map[string]Decimal `name:"sms_prices" doc:"What a segment of a message costs, by country or by beginning of the number: US=0.008,+49151=0.07,*=0.2. The longest beginning wins, then the country; * is everywhere else. Any currency, the same as in sms_budget. By default a rough built-in table in US dollars."`
+	SMSBudget             map[string]Budget  `name:"sms_budget" doc:"What messages may cost in an hour, a day and a month (31 days), all countries together, in one country, and in each country (*) that has no budget of its own: hour=20,day=100,month=1000,US/day=50,*/hour=5. What would cost more waits, or is refused."`
+	SMSBudgetStrangersPct int                `name:"sms_budget_strangers_pct" default:"80" doc:"How much of each budget may go to people who do not sign in from a device that is known already, in per cent: 1 to 100. The rest is kept for known devices."`
+	SendGuard             string             `name:"send_guard" default:"enforce" doc:"What happens to a prefix, country or address whose codes are asked for and not used: enforce pauses messages, monitor only tells."`
+
+	LimitsDisabled bool            `name:"limits_disabled" default:"false" doc:"Switches rate limits, delays and locks off, never the guesses that a challenge allows. Refused unless both listeners are loopback."`
+	Limits         map[string]Rate `name:"limits" doc:"Changes limits: begin_address=600/1h,send_prefix=40/30m. Any window of that length (1s to 744h) holds that many at most (0 to 10000000), and 0 admits nobody. countersign config reference lists the limits, their defaults and who is counted."`
+	LimiterMemory  int             `name:"limiter_memory" default:"64" doc:"How much memory the limits may take, in MiB: 8 to 65536. It bounds how many addresses, networks and prefixes are counted at once."`
+
+	CaptchaProvider string         `name:"captcha_provider" doc:"What strangers solve before a message is sent to them: altcha (a proof of work of our own, no third party), hcaptcha, turnstile, recaptcha, or off. One that is named is also a way on for numbers whose messages are used up. By default the proof of work, under attack alone."`
+	CaptchaSiteKey  string         `name:"captcha_site_key" doc:"The site key that hcaptcha, turnstile or recaptcha gave for the site."`
+	CaptchaSecret   keyring.Secret `name:"captcha_secret" secret:"true" doc:"The secret that hcaptcha, turnstile or recaptcha gave for the site."`
+	CaptchaFailOpen bool           `name:"captcha_fail_open" default:"false" doc:"Lets people pass while hcaptcha, turnstile or recaptcha is out of reach. By default they are told to try again."`
+
+	Alerts     map[string]Rate `name:"alerts" doc:"Changes when alerts are raised: name=N/window,... countersign config reference lists the alerts and their defaults."`
+	AlertQuiet time.Duration   `name:"alert_quiet" default:"15m" doc:"For how long an alert that was raised is not raised again for the same cause: 1m to 24h."`
 
 	CodeTTL            time.Duration `name:"code_ttl" default:"10m" doc:"How long a code lives: 1m to 10m."`
 	AccessTokenTTL     time.Duration `name:"access_token_ttl" default:"5m" doc:"How long an access token lives: 1s to 10m."`

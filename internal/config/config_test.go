@@ -26,6 +26,18 @@ func writeFile(t *testing.T, name, text string) string {
 	return path
 }
 
+// named are limits and alerts that settings may change, for tests.
+func named() Sources {
+	hour := Rate{N: 60, Window: time.Hour}
+	return Sources{
+		Limits: []Named{
+			{Name: "begin_address", Rate: hour, Doc: "Codes asked for from an address (IPv6: a network of 64 bits), by people who are not known there yet."},
+			{Name: "send_prefix", Rate: Rate{N: 20, Window: 90 * time.Minute}, Doc: "Messages."},
+		},
+		Alerts: []Named{{Name: "reuse", Rate: Rate{N: 5, Window: 10 * time.Minute}, Doc: "Refresh tokens used again."}},
+	}
+}
+
 func TestLoadDefaults(t *testing.T) {
 	c, err := Load(Sources{})
 	if err != nil {
@@ -37,7 +49,7 @@ func TestLoadDefaults(t *testing.T) {
 		DataDir: "./data", AppName: "Countersign", LogFormat: "text",
 		CodeTTL: 10 * time.Minute, AccessTokenTTL: 5 * time.Minute, RefreshGrace: 10 * time.Second,
 		SessionIdleTimeout: 720 * time.Hour, SessionLifetime: 8760 * time.Hour, ReauthWindow: 10 * time.Minute,
-		PasswordMinLength: 8,
+		PasswordMinLength: 8, SMSBudgetStrangersPct: 80, SendGuard: "enforce", LimiterMemory: 64, AlertQuiet: 15 * time.Minute,
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
@@ -89,7 +101,8 @@ func TestLoadFileForms(t *testing.T) {
 		TestNumbers:       map[string]string{"+15005550006": "012345"},
 		PasswordMinLength: 12, LimitsDisabled: true,
 	}
-	ignore := cmpopts.IgnoreFields(Config{}, "OperatorListen", "DataDir", "AppName", "LogFormat", "CodeTTL", "AccessTokenTTL", "SessionIdleTimeout", "SessionLifetime", "ReauthWindow")
+	ignore := cmpopts.IgnoreFields(Config{}, "OperatorListen", "DataDir", "AppName", "LogFormat", "CodeTTL", "AccessTokenTTL", "SessionIdleTimeout", "SessionLifetime", "ReauthWindow",
+		"SMSBudgetStrangersPct", "SendGuard", "LimiterMemory", "AlertQuiet")
 	if diff := cmp.Diff(want, c, ignore, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -158,7 +171,6 @@ func TestNamesOfLaterReleases(t *testing.T) {
 	for env, word := range map[string]string{
 		"COUNTERSIGN_DATABASE_URL=postgres://u:hunter2@h/d": "SQLite",
 		"COUNTERSIGN_REDIS_URL=redis://h":                   "Redis",
-		"COUNTERSIGN_LIMITS=a=1/m":                          "limits",
 		"COUNTERSIGN_SUPABASE_ENABLED=true":                 "Supabase",
 	} {
 		_, err := Load(Sources{Env: []string{env}})
@@ -184,7 +196,7 @@ func TestKubernetesNamesAreNotSettings(t *testing.T) {
 }
 
 func TestReference(t *testing.T) {
-	got := Reference()
+	got := Reference(named().Limits, named().Alerts)
 	path := filepath.Join("testdata", "reference.yaml")
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
@@ -203,7 +215,7 @@ func TestReference(t *testing.T) {
 // What the reference shows is a file that can be used.
 func TestReferenceUncommentedIsTheDefaults(t *testing.T) {
 	var lines []string
-	for line := range strings.Lines(Reference()) {
+	for line := range strings.Lines(Reference(named().Limits, named().Alerts)) {
 		if strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "# ") {
 			lines = append(lines, strings.TrimPrefix(line, "#"))
 		}
@@ -251,13 +263,21 @@ func FuzzLoadFile(f *testing.F) {
 	f.Add("test_numbers: {+15005550006: 123456}\n")
 	f.Add("allowed_origins:\n- https://a.example\n")
 	f.Add("a: &x [*x]\n<<: *x\n? b\n: |\n  text\n")
-	f.Add(Reference())
+	f.Add("limits: {begin_address: 600/1h}\nalerts: reuse=1/1m\n")
+	f.Add("sms_prices: {US: 0.008, +49151: 0.07, '*': 1}\nsms_budget: {hour: 20, US/day: 5, '*/month': 1}\n")
+	f.Add("test_numbers_until: 2026-12-31\ncaptcha_provider: off\n")
+	f.Add(Reference(named().Limits, named().Alerts))
 	path := filepath.Join(f.TempDir(), "c.yaml")
 	f.Fuzz(func(t *testing.T, text string) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, err := Load(Sources{File: path})
+		from := named()
+		from.File = path
+		c, err := Load(from)
+		if err == nil && !sane(c) {
+			t.Errorf("let through: %+v", c)
+		}
 		if err == nil && (c.PublicURL == "" || !Loopback(c.Listen) && !c.Dev || c.CodeTTL > 10*time.Minute) {
 			t.Errorf("let through: %+v", c)
 		}

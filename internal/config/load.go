@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // Sources is where settings come from. A flag wins over the environment, the
@@ -13,12 +14,15 @@ type Sources struct {
 	File  string            // path of a YAML file; "" for none
 	Env   []string          // NAME=value, as os.Environ gives it
 	Flags map[string]string // by flag name without dashes: those that were given
+
+	Limits, Alerts []Named   // those that the settings of these names may change
+	Now            time.Time // refuses what has ended by then; zero lets it stand
 }
 
 // Load reads the settings and refuses what is wrong, unknown or unsafe. Its
 // error is a Refusals, except where the file cannot be read at all.
 func Load(o Sources) (Config, error) {
-	l := loader{settings: Settings(), given: map[string]given{}}
+	l := loader{settings: Settings(), given: map[string]given{}, limits: o.Limits, alerts: o.Alerts, now: o.Now}
 	if o.File != "" {
 		if err := l.readFile(o.File); err != nil {
 			return Config{}, err
@@ -41,7 +45,6 @@ func later() map[string]string {
 	return map[string]string{
 		"database_url":     embedded,
 		"redis_url":        "this release is one instance and needs no Redis; leave it out",
-		"limits":           "this release has no table of limits to change; leave it out",
 		"supabase_enabled": "this release does not serve the Supabase-compatible API; leave it out",
 	}
 }
@@ -55,6 +58,9 @@ type loader struct {
 	settings []Setting
 	given    map[string]given // by name in the file
 	refusals Refusals
+
+	limits, alerts []Named
+	now            time.Time
 }
 
 // take keeps a value for the setting of that name; a later one replaces it.

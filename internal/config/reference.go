@@ -6,8 +6,9 @@ import (
 )
 
 // Reference writes every setting as a commented YAML file: taking the # off a
-// line that begins a setting sets it.
-func Reference() string {
+// line that begins a setting sets it. The limits and the alerts that may be
+// changed are listed with the settings that change them.
+func Reference(limits, alerts []Named) string {
 	var b strings.Builder
 	b.WriteString("# Settings of Countersign. A flag wins over the environment, the environment\n" +
 		"# over this file. An empty value counts as not set.\n")
@@ -16,6 +17,7 @@ func Reference() string {
 		for _, line := range wrap(s.Doc, 76) {
 			b.WriteString("# " + line + "\n")
 		}
+		writeNamed(&b, map[string][]Named{"limits": limits, "alerts": alerts}[s.Name])
 		where := "environment " + s.Env
 		if s.Flag != "" {
 			where += ", flag --" + s.Flag
@@ -24,6 +26,15 @@ func Reference() string {
 		b.WriteString(strings.TrimSpace(fmt.Sprintf("#%s: %s", s.Name, s.Default)) + "\n")
 	}
 	return b.String()
+}
+
+func writeNamed(b *strings.Builder, all []Named) {
+	for _, named := range all {
+		fmt.Fprintf(b, "#   %s=%v\n", named.Name, named.Rate)
+		for _, line := range wrap(named.Doc, 70) {
+			b.WriteString("#       " + line + "\n")
+		}
+	}
 }
 
 // wrap breaks text at blanks into lines of at most width bytes, where its

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+	"time"
 )
 
 // load reads settings as the environment names them, without their prefix.
@@ -17,7 +18,10 @@ func load(pairs ...string) (Config, error) {
 	for i, pair := range pairs {
 		env[i] = EnvPrefix + pair
 	}
-	return Load(Sources{Env: env})
+	from := named()
+	from.Env = env
+	from.Now = time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+	return Load(from)
 }
 
 func TestRefusals(t *testing.T) {
@@ -86,6 +90,48 @@ func TestRefusals(t *testing.T) {
 		{"APP_NAME=a\nb", "app_name", "at most 30"},
 		{"APP_NAME=" + strings.Repeat("x", 31), "app_name", "at most 30"},
 		{"LOG_FORMAT=xml", "log_format", "text or json"},
+		{"LIMITS=begin_address", "limits", "pairs"},
+		{"LIMITS=begin_address=60", "limits", `"begin_address": must be a number and a span`},
+		{"LIMITS=begin_address=-1/1h", "limits", "must be a number and a span"},
+		{"LIMITS=begin_address=10000001/1h", "limits", "0 to 10000000"},
+		{"LIMITS=begin_address=1/999ms", "limits", "1s to 744h"},
+		{"LIMITS=begin_address=1/745h", "limits", "1s to 744h"},
+		{"LIMITS=begin_address=1/3600", "limits", "600/1h"},
+		{"LIMITS=begin_address=1/1h,begin_address=2/1h", "limits", "twice"},
+		{"LIMITS=begin_adress=1/1h", "limits", `no limit "begin_adress"; did you mean begin_address?`},
+		{"LIMITS=xyz=1/1h", "limits", "config reference"},
+		{"LIMITS=reuse=1/1h", "limits", "no limit"},
+		{"ALERTS=rause=1/1h", "alerts", `no alert "rause"; did you mean reuse?`},
+		{"ALERT_QUIET=59s", "alert_quiet", "1m0s to 24h"},
+		{"ALERT_QUIET=25h", "alert_quiet", "1m0s to 24h"},
+		{"LIMITER_MEMORY=7", "limiter_memory", "8 to 65536"},
+		{"LIMITER_MEMORY=65537", "limiter_memory", "8 to 65536"},
+		{"SEND_GUARD=off", "send_guard", "enforce or monitor"},
+		{"CAPTCHA_PROVIDER=friendly", "captcha_provider", "altcha, hcaptcha, turnstile, recaptcha or off"},
+		{"CAPTCHA_PROVIDER=hcaptcha CAPTCHA_SECRET=s", "captcha_site_key", "must be set"},
+		{"CAPTCHA_PROVIDER=turnstile CAPTCHA_SITE_KEY=k", "captcha_secret", "must be set"},
+		{"CAPTCHA_SITE_KEY=k", "captcha_site_key", "leave it out"},
+		{"CAPTCHA_PROVIDER=altcha CAPTCHA_SECRET=s", "captcha_secret", "leave it out"},
+		{"CAPTCHA_PROVIDER=off CAPTCHA_FAIL_OPEN=true", "captcha_fail_open", "leave it out"},
+		{"SMS_PRICES=US", "sms_prices", "pairs"},
+		{"SMS_PRICES=us=1", "sms_prices", `"us"`},
+		{"SMS_PRICES=+=1", "sms_prices", "+49151"},
+		{"SMS_PRICES=49=1", "sms_prices", "+49151"},
+		{"SMS_PRICES=US=1e3", "sms_prices", `"US": must be an amount`},
+		{"SMS_PRICES=US=-1", "sms_prices", "amount"},
+		{"SMS_PRICES=US=0.0000001", "sms_prices", "six digits"},
+		{"SMS_PRICES=US=1234567890", "sms_prices", "amount"},
+		{"SMS_BUDGET=20", "sms_budget", "pairs"},
+		{"SMS_BUDGET=week=20", "sms_budget", "an hour, a day or a month"},
+		{"SMS_BUDGET=US/week=20", "sms_budget", "an hour, a day or a month"},
+		{"SMS_BUDGET=USA/day=20", "sms_budget", "country"},
+		{"SMS_BUDGET=/day=20", "sms_budget", "country"},
+		{"SMS_BUDGET=day=0", "sms_budget", "more than 0"},
+		{"SMS_BUDGET=day=0.1.2", "sms_budget", "amount"},
+		{"SMS_BUDGET_STRANGERS_PCT=0", "sms_budget_strangers_pct", "1 to 100"},
+		{"SMS_BUDGET_STRANGERS_PCT=101", "sms_budget_strangers_pct", "1 to 100"},
+		{"TEST_NUMBERS_UNTIL=soon", "test_numbers_until", "2026-12-31"},
+		{"TEST_NUMBERS=+15005550006=123456 TEST_NUMBERS_UNTIL=2026-07-31", "test_numbers_until", "is in the past; give a later one or remove test_numbers"},
 	} {
 		_, err := load(strings.Split(c.set, " ")...)
 		refusals, ok := err.(Refusals)
@@ -104,7 +150,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestSecretsAreNotShown(t *testing.T) {
-	for _, set := range []string{"MASTER_KEY=hunter2-hunter2", "TEST_NUMBERS=+15005550006=hunter2"} {
+	for _, set := range []string{"MASTER_KEY=hunter2-hunter2", "TEST_NUMBERS=+15005550006=hunter2", "CAPTCHA_SECRET=hunter2"} {
 		_, err := load(set)
 		if err == nil || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "5005550006") && !strings.Contains(err.Error(), "+15005550006=123456") {
 			t.Errorf("%s: %v", set, err)

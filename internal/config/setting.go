@@ -52,7 +52,7 @@ func Settings() []Setting {
 }
 
 // set reads text into the setting's field of c. The error says what is wrong
-// with the text and what would be right, and never repeats it.
+// with the text and what would be right, and never repeats what may be secret.
 func (s Setting) set(c *Config, text string) error {
 	field := reflect.ValueOf(c).Elem().Field(s.index)
 	value, err := parse(field.Interface(), text)
@@ -91,8 +91,16 @@ func parse(like any, text string) (any, error) {
 		return list(text), nil
 	case []netip.Prefix:
 		return parsePrefixes(text)
+	case time.Time:
+		return parseUntil(text)
 	case map[string]string:
-		return parsePairs(text)
+		return parsePairs(text, "+15005550006=123456", func(value string) (string, error) { return value, nil })
+	case map[string]Rate:
+		return parsePairs(text, "name=600/1h", parseRate)
+	case map[string]Decimal:
+		return parsePairs(text, "US=0.008,*=0.2", parseDecimal)
+	case map[string]Budget:
+		return parseBudgets(text)
 	}
 	return nil, fmt.Errorf("a setting of type %T cannot be read", like)
 }
@@ -129,18 +137,35 @@ func parsePrefixes(text string) ([]netip.Prefix, error) {
 	return prefixes, nil
 }
 
-func parsePairs(text string) (map[string]string, error) {
-	pairs := make(map[string]string)
+// parsePairs reads key=value,key=value. The error of read is told with its key,
+// so that it must have none where keys are secret.
+func parsePairs[T any](text, example string, read func(string) (T, error)) (map[string]T, error) {
+	pairs := make(map[string]T)
 	for _, item := range list(text) {
 		key, value, ok := strings.Cut(item, "=")
 		if !ok {
-			return nil, fmt.Errorf("must be pairs separated by commas, such as +15005550006=123456")
+			return nil, fmt.Errorf("must be pairs separated by commas, such as %s", example)
 		}
 		key = strings.TrimSpace(key)
 		if _, twice := pairs[key]; twice {
 			return nil, fmt.Errorf("names the same key twice")
 		}
-		pairs[key] = strings.TrimSpace(value)
+		var err error
+		if pairs[key], err = read(strings.TrimSpace(value)); err != nil {
+			return nil, fmt.Errorf("%q: %w", key, err)
+		}
 	}
 	return pairs, nil
+}
+
+// parseUntil reads a time, or a date as the end of its day in UTC.
+func parseUntil(text string) (time.Time, error) {
+	if day, err := time.Parse(time.DateOnly, text); err == nil {
+		return day.AddDate(0, 0, 1), nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("must be a date such as 2026-12-31, or a time such as 2026-12-31T12:00:00Z")
+	}
+	return t.UTC(), nil
 }
