@@ -1,5 +1,3 @@
-// Package captchatest solves captchas as clients do, for tests. It shares nothing
-// with the code that judges them but the wire format.
 package captchatest
 
 import (
