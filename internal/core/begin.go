@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/countersign/countersign/internal/captcha"
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/keyring"
 	"github.com/countersign/countersign/internal/locale"
@@ -16,6 +17,7 @@ type BeginIn struct {
 	Locale      string // of the message; "" goes by Caller.Languages
 	Channel     string // "" or "sms"
 	Device      DeviceIn
+	Captcha     captcha.Solution // Type and Token, where one was asked for
 	Idempotency Idempotency
 }
 

@@ -13,13 +13,14 @@ import (
 )
 
 // Caller is who asks: where from, with what, in which request, and, once the
-// door has let them in, in which session.
+// door has let them in, in which session or by which API key.
 type Caller struct {
 	Address   netip.Addr
 	UserAgent string
 	RequestID string
 	Languages string // Accept-Language as sent
 	Signed    *Signed
+	Key       *APIKey
 }
 
 // Signed is a signed-in caller's session and user, read at the door.

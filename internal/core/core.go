@@ -4,13 +4,16 @@ import (
 	"io"
 	"time"
 
+	"github.com/countersign/countersign/internal/captcha"
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/keyring"
+	"github.com/countersign/countersign/internal/limit"
 	"github.com/countersign/countersign/internal/password"
 	"github.com/countersign/countersign/internal/token"
 )
 
-// Core holds what the flows need. It has no state of its own.
+// Core holds what the flows need. It has no state of its own but what upkeep
+// tells it of money and of usual days (guard.go).
 type Core struct {
 	store    Store
 	ring     *keyring.Ring
@@ -20,8 +23,11 @@ type Core struct {
 	traffic  func(event.Event)
 	clock    func() time.Time
 	rand     io.Reader
+	limiter  limit.Limiter
+	captcha  captcha.Verifier // nil: none is ever asked for
 	settings Settings
 	limits   limits
+	watched  watched
 }
 
 // Deps are the parts that a Core is made of.
@@ -34,6 +40,8 @@ type Deps struct {
 	Traffic  func(event.Event) // where traffic events go; must not block
 	Now      func() time.Time
 	Rand     io.Reader
+	Limiter  limit.Limiter
+	Captcha  captcha.Verifier // nil: none is ever asked for
 	Settings Settings
 }
 
@@ -49,8 +57,19 @@ type Settings struct {
 	ReauthWindow  time.Duration     // how fresh auth_time must be
 	TestNumbers   map[string]string // E.164 → code: no message, a fixed code
 
-	// LimitsDisabled switches delays, locks, resend waits and eight-digit codes
-	// off; never the guesses that a challenge allows (C-36).
+	// TestNumbersUntil is when they become ordinary numbers; zero: never.
+	TestNumbersUntil time.Time
+
+	Limits       map[string]limit.Rule // in place of those in LimitTable, by name: N and Window
+	SMSCountries []string              // ISO 3166-1 alpha-2: where messages may go; empty: everywhere
+	Prices       Prices                // of messages; nil: they cost nothing
+	Budgets      Budgets               // what messages may cost
+	GuardMonitor bool                  // the conversion guard tells and pauses nothing (C-50)
+	CaptchaLifts bool                  // a solved captcha opens what others have exhausted (C-42)
+
+	// LimitsDisabled switches limits, delays, locks, resend waits, the conversion
+	// guard and eight-digit codes off; never the guesses that a challenge allows
+	// (C-36), the countries, or what messages may cost.
 	LimitsDisabled bool
 }
 
@@ -58,8 +77,8 @@ type Settings struct {
 func New(d Deps) *Core {
 	return &Core{
 		store: d.Store, ring: d.Ring, tokens: d.Tokens, hasher: d.Hasher, policy: d.Policy,
-		traffic: d.Traffic, clock: d.Now, rand: d.Rand, settings: d.Settings,
-		limits: limitsOf(d.Settings),
+		traffic: d.Traffic, clock: d.Now, rand: d.Rand, limiter: d.Limiter, captcha: d.Captcha,
+		settings: d.Settings, limits: limitsOf(d.Settings),
 	}
 }
 

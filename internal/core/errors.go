@@ -38,7 +38,7 @@ const (
 // returns is logged and hidden.
 type Error struct {
 	Code         Code
-	RetryAfter   time.Duration // rate_limited, unavailable; rounded up to seconds
+	RetryAfter   time.Duration // rate_limited, unavailable, delivery_unavailable; rounded up to seconds
 	AttemptsLeft *int          // invalid_code
 	Fields       []Field       // invalid_request, weak_password, …: which and why
 	NoToken      bool          // invalid_token: none was shown at all

@@ -1,6 +1,11 @@
 package core
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/internal/limit"
+)
 
 // HashHistory is how many passwords of a user are refused again (C-18).
 const HashHistory = 5
@@ -11,38 +16,131 @@ const idempotencyLife = 10 * time.Minute
 // unavailableRetry is what a 503 of ours tells the client to wait.
 const unavailableRetry = time.Second
 
-// limits is the table of numbers that guard a phone number. They are counted
-// in the store, in the statement that judges (C-43).
-type limits struct {
-	codes        CodeLimits
-	passwords    PasswordLimits
-	resendWaits  []time.Duration // before the first resend, the second, …
-	longCodesAt  int             // strangers' failures since a success: from here on, 8 digits
-	longCodesFor time.Duration   // quiet time after which 6 digits suffice again
-}
-
 // CloseAt is how many failed passwords in a row close a number to strangers (C-41).
 const CloseAt = 100
 
 const (
 	codeDigits     = 6 // C-01
-	longCodeDigits = 8 // C-11
+	longCodeDigits = 8 // C-11, C-45
 )
+
+// The limits by name. A refusal's event names the one that was full.
+const (
+	limitBeginAddress    = "begin_address"
+	limitBeginNetwork    = "begin_network"
+	limitBeginDevice     = "begin_device"
+	limitCodesAddress    = "code_failures_address"
+	limitCodesNetwork    = "code_failures_network"
+	limitPasswordAddress = "password_failures_address"
+	limitPasswordNetwork = "password_failures_network"
+	limitSendHour        = string(SendHour)
+	limitSendDay         = string(SendDay)
+	limitSendPrefix      = "send_prefix"
+	limitSendCountry     = "send_country"
+	limitSendTotal       = "send_total"
+	limitCodesNumber     = "code_failures_number"
+	limitCodesDevice     = "code_failures_device"
+	limitPasswordDevice  = "password_failures_device"
+	limitRefreshSession  = "refresh_session"
+	limitTestNumber      = "test_number"
+)
+
+// LimitRow is one line of the table of limits: any window of length Window holds
+// at most N of what Doc says, of each that Who says.
+type LimitRow struct {
+	limit.Rule
+	Who, Doc string
+	Store    bool // counted in the store, in the statement that judges (C-43); else by the limiter
+}
+
+// LimitTable gives the limits that hold where no setting says otherwise.
+func LimitTable() []LimitRow {
+	const day = 24 * time.Hour
+	row := func(name string, n int, window time.Duration, who, doc string) LimitRow {
+		return LimitRow{Rule: limit.Rule{Name: name, N: n, Window: window}, Who: who, Doc: doc}
+	}
+	stored := func(r LimitRow) LimitRow { r.Store = true; return r }
+	return []LimitRow{
+		row(limitBeginAddress, 60, time.Hour, "address (IPv4, IPv6 /64)", "challenges begun and resent by strangers (C-44)"),
+		row(limitBeginNetwork, 240, time.Hour, "network (IPv4 /24, IPv6 /48)", "challenges begun and resent by strangers (C-44)"),
+		row(limitBeginDevice, 30, time.Hour, "known device", "challenges begun and resent"),
+		row(limitCodesAddress, 60, time.Hour, "address (IPv4, IPv6 /64)", "wrong codes of strangers (C-44)"),
+		row(limitCodesNetwork, 240, time.Hour, "network (IPv4 /24, IPv6 /48)", "wrong codes of strangers (C-44)"),
+		row(limitPasswordAddress, 30, time.Hour, "address (IPv4, IPv6 /64)", "wrong passwords of strangers (C-44)"),
+		row(limitPasswordNetwork, 120, time.Hour, "network (IPv4 /24, IPv6 /48)", "wrong passwords of strangers (C-44)"),
+		stored(row(limitSendHour, 5, time.Hour, "number; strangers together, each known device by itself", "messages; the window is fixed (C-39)")),
+		stored(row(limitSendDay, 10, day, "number; strangers together, each known device by itself", "messages; the window is fixed (C-39)")),
+		row(limitSendPrefix, 20, time.Hour, "number less its last four digits", "messages to strangers (C-49)"),
+		row(limitSendCountry, 20_000, day, "country", "messages to strangers (C-49)"),
+		row(limitSendTotal, 50_000, day, "everybody", "messages to strangers (C-49)"),
+		stored(row(limitCodesNumber, 30, day, "number", "wrong codes of strangers (C-40)")),
+		stored(row(limitCodesDevice, 10, time.Hour, "known device", "wrong codes (C-42)")),
+		stored(row(limitPasswordDevice, 10, time.Hour, "known device", "wrong passwords (C-42)")),
+		row(limitRefreshSession, 60, time.Minute, "session", "refreshes"),
+		row(limitTestNumber, 60, time.Hour, "test number", "challenges begun and resent"),
+	}
+}
+
+// EffectiveLimits gives the limits that hold here, in the table's order; none
+// where limits are switched off.
+func (c *Core) EffectiveLimits() []LimitRow {
+	if c.settings.LimitsDisabled {
+		return nil
+	}
+	return effective(c.settings.Limits)
+}
+
+// effective is the table with the operator's numbers in it. The windows of sends
+// to a number are the store's and stay.
+func effective(overrides map[string]limit.Rule) []LimitRow {
+	rows := LimitTable()
+	for i := range rows {
+		override, ok := overrides[rows[i].Name]
+		if !ok {
+			continue
+		}
+		rows[i].N = override.N
+		if !slices.Contains([]string{limitSendHour, limitSendDay}, rows[i].Name) {
+			rows[i].Window = override.Window
+		}
+	}
+	return rows
+}
+
+// limits are the numbers that flows go by.
+type limits struct {
+	rules        map[string]limit.Rule // what the limiter counts; nil: it counts nothing
+	codes        CodeLimits
+	passwords    PasswordLimits
+	sends        SendLimits
+	resendWaits  []time.Duration // before the first resend, the second, …
+	longCodesAt  int             // strangers' failures since a success: from here on, 8 digits
+	longCodesFor time.Duration   // quiet time after which 6 digits suffice again
+}
 
 func limitsOf(s Settings) limits {
 	if s.LimitsDisabled {
 		return limits{resendWaits: make([]time.Duration, 4)}
 	}
+	rules := map[string]limit.Rule{}
+	for _, row := range effective(s.Limits) {
+		rules[row.Name] = row.Rule
+	}
+	number, codes, passwords := rules[limitCodesNumber], rules[limitCodesDevice], rules[limitPasswordDevice]
+	// C-39's steps: after the last message to a number, and within one challenge.
+	waits := []time.Duration{30 * time.Second, 60 * time.Second, 120 * time.Second, 300 * time.Second}
 	return limits{
-		// C-40 strangers 30/24 h; C-42 a known device has its own 10/h.
-		codes: CodeLimits{Strangers: 30, StrangersWindow: 24 * time.Hour, Device: 10, DeviceWindow: time.Hour},
+		rules: rules,
+		codes: CodeLimits{
+			Strangers: number.N, StrangersWindow: number.Window, Device: codes.N, DeviceWindow: codes.Window,
+		},
 		// C-41: 3 free, then 1, 2, 4 … 900 s, closed to strangers at 100.
 		passwords: PasswordLimits{
 			Free: 3, FirstDelay: time.Second, MaxDelay: 900 * time.Second, Close: CloseAt,
-			Device: 10, DeviceWindow: time.Hour,
+			Device: passwords.N, DeviceWindow: passwords.Window,
 		},
-		// C-39's steps, within one challenge.
-		resendWaits:  []time.Duration{30 * time.Second, 60 * time.Second, 120 * time.Second, 300 * time.Second},
+		sends:        SendLimits{Waits: waits, Hour: rules[limitSendHour].N, Day: rules[limitSendDay].N},
+		resendWaits:  waits,
 		longCodesAt:  10, // C-11
 		longCodesFor: 30 * 24 * time.Hour,
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/countersign/countersign/internal/captcha"
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/keyring"
 	"github.com/countersign/countersign/internal/phone"
@@ -43,6 +44,7 @@ type LoginPasswordIn struct {
 	PhoneNumber string
 	Password    keyring.Secret
 	Device      DeviceIn
+	Captcha     captcha.Solution
 }
 
 // LoginPassword signs in by password. An unknown number, a user without a

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/countersign/countersign/internal/captcha"
 	"github.com/countersign/countersign/internal/event"
 )
 
@@ -11,6 +12,7 @@ import (
 type ResendIn struct {
 	ChallengeID string
 	Channel     string // "" or "sms"
+	Captcha     captcha.Solution
 }
 
 // Resend sends the same code again: the same expiry, the same guesses left
