@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"unicode/utf8"
 
@@ -16,6 +17,7 @@ import (
 type visit struct {
 	caller core.Caller
 	log    *slog.Logger
+	route  string // the Name of the route that serves it, or OtherRoute
 }
 
 type visitKey struct{}
@@ -28,8 +30,8 @@ func visitOf(r *http.Request) *visit {
 	return &visit{log: slog.New(slog.DiscardHandler)}
 }
 
-// CallerFrom tells who asks, as the Edge found it: address, agent, request id
-// and languages, and no session.
+// CallerFrom tells who asks, as the Edge found it: address, agent, request id,
+// languages, the API key of a back end that forwards, and no session.
 func CallerFrom(r *http.Request) core.Caller { return visitOf(r).caller }
 
 // maxHeader is the most that is kept of a client's own header, in bytes (C-74).
@@ -49,7 +51,7 @@ func cut(s string) string {
 	return strings.ToValidUTF8(s, "")
 }
 
-// Door judges a bearer token and adds to the caller what it opens.
+// Door judges a token or an API key and adds to the caller what it opens.
 // core.Core.Authenticate is one.
 type Door func(context.Context, core.Caller, keyring.Secret) (core.Caller, error)
 
@@ -68,6 +70,34 @@ func Bearer(r *http.Request) (token keyring.Secret, shown bool, err error) {
 		return "", false, nil
 	}
 	return keyring.Secret(strings.TrimLeft(rest, " ")), true, nil
+}
+
+// forwarded judges a back end's X-API-Key and puts the address in its
+// Countersign-Client-IP in place of the back end's own. Both have to be there
+// once: a back end that forgot one of them would have all its people counted as
+// one. No refusal is invalid_token: that would tell clients that their user is
+// signed out.
+func forwarded(r *http.Request, caller core.Caller, door Door) (core.Caller, error) {
+	keys := r.Header["X-Api-Key"]
+	if len(keys) != 1 {
+		return caller, refuse(CodeInvalidRequest, Located{"header.X-API-Key", "has to come once"})
+	}
+	admitted, err := door(r.Context(), caller, keyring.Secret(keys[0]))
+	var refusal *core.Error
+	if errors.As(err, &refusal) && refusal.Code == core.CodeInvalidToken {
+		return caller, &core.Error{Code: core.CodeInsufficientScope}
+	}
+	if err != nil {
+		return caller, err
+	}
+	named := r.Header["Countersign-Client-Ip"]
+	if len(named) == 1 {
+		if a, err := netip.ParseAddr(named[0]); err == nil && a.Zone() == "" {
+			admitted.Address = fold(a)
+			return admitted, nil
+		}
+	}
+	return caller, refuse(CodeInvalidRequest, Located{"header.Countersign-Client-IP", "has to be one IP address"})
 }
 
 // admit opens the door as a route asks: not at all, to whom shows a token, or

@@ -24,7 +24,18 @@ type Edge struct {
 	Now     func() time.Time
 	Rand    io.Reader
 	Log     *slog.Logger
+
+	// Forward judges the API key of a back end that names the address of whom it
+	// acts for. nil: no address is taken from a back end.
+	Forward Door
+	// Observe is told of every answer: the Name of the route that gave it or
+	// OtherRoute, its status, and how long it took. nil: nobody is.
+	Observe func(route string, status int, took time.Duration)
+	Peers   *Peers // watches where requests come from; nil: nobody does
 }
+
+// OtherRoute is told to Observe in place of a route's name where none served.
+const OtherRoute = "other"
 
 // hsts is a year (C-92).
 const hsts = "max-age=31536000"
@@ -34,28 +45,68 @@ const hsts = "max-age=31536000"
 // problem in place of a panic. Handlers may set other headers than the edge's.
 func (e Edge) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v := &visit{log: e.Log}
+		v := &visit{log: e.Log, route: OtherRoute}
 		r = r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
-		e.headers(w.Header())
-		id, err := keyring.NewID(e.Now(), e.Rand)
-		if err != nil {
-			Fail(w, r, &core.Error{Code: core.CodeUnavailable, Cause: fmt.Errorf("making a request id: %w", err)})
-			return
-		}
-		w.Header().Set("X-Request-Id", id)
-		v.caller = core.Caller{
-			Address:   e.Proxies.Client(r),
-			UserAgent: cut(r.Header.Get("User-Agent")),
-			RequestID: id,
-			Languages: cut(r.Header.Get("Accept-Language")),
-		}
-		if e.cors(w, r) {
-			return
-		}
 		t := &tracker{ResponseWriter: w}
+		if e.Observe != nil {
+			defer e.observe(t, v, e.Now())
+		}
 		defer e.rescue(t, r)
+		e.headers(t.Header())
+		if err := e.meet(t, r, v); err != nil {
+			Fail(t, r, err)
+			return
+		}
+		if e.cors(t, r) {
+			return
+		}
+		if err := e.forward(r, v); err != nil {
+			Fail(t, r, err)
+			return
+		}
 		next.ServeHTTP(t, r)
 	})
+}
+
+// meet learns who asks, and gives the request its id.
+func (e Edge) meet(w http.ResponseWriter, r *http.Request, v *visit) error {
+	id, err := keyring.NewID(e.Now(), e.Rand)
+	if err != nil {
+		return &core.Error{Code: core.CodeUnavailable, Cause: fmt.Errorf("making a request id: %w", err)}
+	}
+	w.Header().Set("X-Request-Id", id)
+	v.caller = core.Caller{
+		Address:   e.Proxies.Client(r),
+		UserAgent: cut(r.Header.Get("User-Agent")),
+		RequestID: id,
+		Languages: cut(r.Header.Get("Accept-Language")),
+	}
+	return nil
+}
+
+// forward takes the address of a person from a back end that shows an API key
+// for it; without a key what it names is not looked at. Where the back end is
+// not named, its own address is counted among those that requests come from.
+func (e Edge) forward(r *http.Request, v *visit) error {
+	if e.Forward == nil || len(r.Header["X-Api-Key"]) == 0 {
+		e.Peers.saw(r)
+		return nil
+	}
+	caller, err := forwarded(r, v.caller, e.Forward)
+	if err != nil {
+		return err
+	}
+	v.caller = caller
+	return nil
+}
+
+// observe tells of an answer that has been given.
+func (e Edge) observe(t *tracker, v *visit, began time.Time) {
+	status := t.status
+	if status == 0 {
+		status = http.StatusOK // nothing was written: the server answers so
+	}
+	e.Observe(v.route, status, e.Now().Sub(began))
 }
 
 func (e Edge) headers(h http.Header) {
@@ -107,27 +158,33 @@ func (e Edge) rescue(t *tracker, r *http.Request) {
 		what = fault.Error()
 	}
 	err := fmt.Errorf("panic: %s\n%s", what, debug.Stack())
-	if t.wrote {
+	if t.status != 0 {
 		e.Log.Error("request failed", "request_id", CallerFrom(r).RequestID, "error", err)
 		panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
 	}
 	Fail(t, r, err)
 }
 
-// tracker knows whether an answer has begun.
+// tracker knows whether an answer has begun, and how.
 type tracker struct {
 	http.ResponseWriter
-	wrote bool
+	status int // 0: it has not
 }
 
 func (t *tracker) WriteHeader(status int) {
-	t.wrote = true
+	t.began(status)
 	t.ResponseWriter.WriteHeader(status)
 }
 
 func (t *tracker) Write(b []byte) (int, error) {
-	t.wrote = true
+	t.began(http.StatusOK)
 	return t.ResponseWriter.Write(b)
+}
+
+func (t *tracker) began(status int) {
+	if t.status == 0 {
+		t.status = status
+	}
 }
 
 // Unwrap serves http.ResponseController.

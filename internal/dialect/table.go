@@ -101,6 +101,9 @@ func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Fail(w, r, refuse(CodeMethodNotAllowed))
 		return
 	}
+	if route.Name != "" {
+		visitOf(r).route = route.Name
+	}
 	if id != "" {
 		r.SetPathValue("id", id)
 	}
