@@ -3,7 +3,6 @@ package sqlite
 import (
 	"bytes"
 	"context"
-	"time"
 
 	"github.com/countersign/countersign/internal/core"
 )
@@ -17,30 +16,35 @@ func (s *Store) OpenChallenge(ctx context.Context, in core.OpenChallenge) (core.
 				return core.OpenChallengeResult{Outcome: core.SessionEnded}
 			}
 		}
-		if c.BeginKey != nil {
-			if earlier, found := tx.begunWith(c.BeginKey, in.Now.Add(-in.KeyLife)); found {
-				if !bytes.Equal(earlier.BeginBody, c.BeginBody) {
-					return core.OpenChallengeResult{Outcome: core.KeyConflict}
-				}
-				return core.OpenChallengeResult{Outcome: core.Repeated, Challenge: earlier}
+		earlier, used := tx.begunWith(c.BeginKey)
+		if used && earlier.CreatedAt.After(in.Now.Add(-in.KeyLife)) {
+			if !bytes.Equal(earlier.BeginBody, c.BeginBody) {
+				return core.OpenChallengeResult{Outcome: core.KeyConflict}
 			}
+			return core.OpenChallengeResult{Outcome: core.Repeated, Challenge: earlier}
 		}
+		admitted := tx.admit(in.Message, in.Sends, in.Now)
+		if admitted.refusal != "" {
+			return core.OpenChallengeResult{Outcome: core.Limited, RetryAt: admitted.retryAt, Limit: admitted.refusal}
+		}
+		if used { // long ago
+			tx.exec("UPDATE challenges SET begin_key = NULL, begin_body = NULL WHERE id = ?", earlier.ID)
+		}
+		in.Message.Bucket = admitted.bucket
 		tx.insertChallenge(c)
 		tx.queue(in.Message)
 		owner, _ := tx.user(c.UserID)
 		tx.tell(in.Event, ofChallenge(owner, c), c.SessionID)
-		return core.OpenChallengeResult{Outcome: core.Done, Challenge: c}
+		return core.OpenChallengeResult{Outcome: core.Done, Challenge: c, Bucket: admitted.bucket}
 	})
 }
 
-// begunWith finds the challenge begun with a key after the time given. An
-// older one loses its key to whoever asks.
-func (tx *tx) begunWith(key []byte, after time.Time) (c core.Challenge, found bool) {
-	found = tx.one("SELECT "+challengeColumns+" FROM challenges WHERE begin_key = ?", func(r *row) { c = readChallenge(r) }, key)
-	if found && !c.CreatedAt.After(after) {
-		tx.exec("UPDATE challenges SET begin_key = NULL, begin_body = NULL WHERE id = ?", c.ID)
-		return core.Challenge{}, false
+// begunWith finds the challenge that was begun with a key; nil is none.
+func (tx *tx) begunWith(key []byte) (c core.Challenge, found bool) {
+	if key == nil {
+		return c, false
 	}
+	found = tx.one("SELECT "+challengeColumns+" FROM challenges WHERE begin_key = ?", func(r *row) { c = readChallenge(r) }, key)
 	return c, found
 }
 
@@ -63,6 +67,11 @@ func (s *Store) ResendChallenge(ctx context.Context, in core.ResendChallenge) (c
 		if refusal := resendable(c, in); refusal != core.Done {
 			return core.ResendChallengeResult{Outcome: refusal, Challenge: c}
 		}
+		admitted := tx.admit(in.Message, in.Sends, in.Now)
+		if admitted.refusal != "" {
+			return core.ResendChallengeResult{Outcome: core.Limited, Challenge: c, RetryAt: admitted.retryAt, Limit: admitted.refusal}
+		}
+		in.Message.Bucket = admitted.bucket
 		c.Resends++
 		c.ResendAt = in.NextResendAt
 		tx.exec("UPDATE challenges SET resends = ?, resend_at = ? WHERE id = ?", c.Resends, c.ResendAt, c.ID)
@@ -72,7 +81,7 @@ func (s *Store) ResendChallenge(ctx context.Context, in core.ResendChallenge) (c
 		tx.queue(in.Message)
 		owner, _ := tx.user(c.UserID)
 		tx.tell(in.Event, ofChallenge(owner, c), c.SessionID)
-		return core.ResendChallengeResult{Outcome: core.Done, Challenge: c}
+		return core.ResendChallengeResult{Outcome: core.Done, Challenge: c, Bucket: admitted.bucket}
 	})
 }
 

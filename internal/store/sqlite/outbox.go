@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"time"
 
 	"github.com/countersign/countersign/internal/core"
 )
@@ -16,8 +17,10 @@ type dueMessage struct {
 // ClaimMessages implements core.Store.
 func (s *Store) ClaimMessages(ctx context.Context, claim core.ClaimMessages) ([]core.Message, error) {
 	in := claim.Claim
+	hold := max(claim.HoldFor, time.Millisecond) // or it would be due at once, and the loop endless
 	return write(ctx, s, "claiming messages", func(tx *tx) []core.Message {
 		var claimed []core.Message
+		till := tx.till(claim.Budgets, in.Now)
 		for len(claimed) < in.Limit {
 			due := tx.dueMessages(in, in.Limit-len(claimed))
 			if len(due) == 0 {
@@ -28,15 +31,21 @@ func (s *Store) ClaimMessages(ctx context.Context, claim core.ClaimMessages) ([]
 					tx.giveUp(m.ID, state, in)
 					continue
 				}
+				if !till.reserve(m.Message) {
+					tx.exec("UPDATE messages SET holder = '', due_at = ? WHERE id = ?", in.Now.Add(hold), m.ID)
+					continue
+				}
 				m.Tries++
-				tx.exec("UPDATE messages SET tries = ?, holder = ?, due_at = ? WHERE id = ?",
-					m.Tries, in.Holder, in.Now.Add(in.Lease), m.ID)
+				tx.exec(`UPDATE messages SET tries = ?, holder = ?, due_at = ?, reserved = ?, reserved_at = ?,
+					due_since = CASE holder WHEN '' THEN due_at ELSE due_since END WHERE id = ?`,
+					m.Tries, in.Holder, in.Now.Add(in.Lease), int64(priceOf(m.Message)), in.Now, m.ID)
 				if m.ChallengeID != "" {
 					m.Sealed, m.SealedFor = m.text, m.ChallengeID
 				}
 				claimed = append(claimed, m.Message)
 			}
 		}
+		till.close()
 		return claimed
 	})
 }
@@ -45,7 +54,7 @@ func (tx *tx) dueMessages(in core.Claim, limit int) []dueMessage {
 	return collect(tx, `SELECT c.sealed, c.id IS NOT NULL AND (c.sealed IS NULL OR c.redeemed_at > 0 OR c.voided_at > 0
 			OR c.guesses_left <= 0 OR c.expires_at <= ?1),
 		m.id, m.challenge_id, m.user_id, m.purpose, m.channel, m.phone_key, m.phone_masked,
-		m.sealed, m.sealed_for, m.state, m.tries, m.created_at, m.expires_at, m.request_id
+		m.sealed, m.sealed_for, m.state, m.tries, m.bucket, m.country, m.price, m.created_at, m.expires_at, m.request_id
 		FROM messages m LEFT JOIN challenges c ON c.id = m.challenge_id
 		WHERE m.settled_at = 0 AND m.due_at <= ?1 ORDER BY m.created_at, m.position LIMIT ?2`,
 		func(r *row) dueMessage {
@@ -73,13 +82,19 @@ func (tx *tx) giveUp(id string, state core.MessageState, in core.Claim) {
 func (s *Store) SettleMessage(ctx context.Context, in core.SettleMessage) (core.Outcome, error) {
 	return write(ctx, s, "settling a message", func(tx *tx) core.Outcome {
 		var of core.User
-		var challengeID string
-		held := tx.one(`SELECT user_id, phone_key, phone_masked, challenge_id FROM messages
+		var challengeID, country string
+		var reserved core.Money
+		var claimedAt time.Time
+		held := tx.one(`SELECT user_id, phone_key, phone_masked, challenge_id, country, reserved, reserved_at FROM messages
 			WHERE id = ? AND holder = ? AND settled_at = 0`, func(r *row) {
 			of.ID, of.Phone.Key, of.Phone.Masked, challengeID = r.text(), r.text(), r.text(), r.text()
+			country, reserved, claimedAt = r.text(), core.Money(r.long()), r.time()
 		}, in.ID, in.Holder)
 		if !held {
 			return core.NotHolder
+		}
+		if in.Cost != nil {
+			tx.correct(country, reserved, *in.Cost, claimedAt)
 		}
 		if in.State == core.MessageQueued {
 			tx.exec("UPDATE messages SET holder = '', due_at = ?, provider = ?, provider_ref = ? WHERE id = ?",

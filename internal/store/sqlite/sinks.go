@@ -16,14 +16,19 @@ type sink struct {
 }
 
 // sink finds a sink. One that was never seen is kept from now on: no event may
-// be swept that it has not settled.
-func (tx *tx) sink(name string) (s sink) {
+// be swept that it has not settled. It begins with all that are kept, or
+// fromNow, with those to come.
+func (tx *tx) sink(name string, fromNow bool) (s sink) {
 	found := tx.one("SELECT settled, claimed, holder, lease_until FROM sinks WHERE name = ?", func(r *row) {
 		s = sink{settled: r.long(), claimed: r.long(), holder: r.text(), leaseUntil: r.time()}
 	}, name)
-	if !found {
-		tx.exec("INSERT INTO sinks (name) VALUES (?)", name)
+	if found {
+		return s
 	}
+	if fromNow {
+		tx.one("SELECT seq FROM sqlite_sequence WHERE name = 'events'", func(r *row) { s.settled = r.long() })
+	}
+	tx.exec("INSERT INTO sinks (name, settled) VALUES (?, ?)", name, s.settled)
 	return s
 }
 
@@ -35,7 +40,7 @@ func (s sink) heldByOther(holder string, now time.Time) bool {
 // ClaimEvents implements core.Store.
 func (s *Store) ClaimEvents(ctx context.Context, name string, in core.Claim) ([]event.Event, error) {
 	return write(ctx, s, "claiming events", func(tx *tx) []event.Event {
-		sink := tx.sink(name)
+		sink := tx.sink(name, in.FromNow)
 		if sink.heldByOther(in.Holder, in.Now) {
 			return nil
 		}
@@ -55,7 +60,7 @@ func (s *Store) ClaimEvents(ctx context.Context, name string, in core.Claim) ([]
 // SettleEvents implements core.Store.
 func (s *Store) SettleEvents(ctx context.Context, in core.SettleEvents) (core.Outcome, error) {
 	return write(ctx, s, "settling events", func(tx *tx) core.Outcome {
-		sink := tx.sink(in.Sink)
+		sink := tx.sink(in.Sink, false)
 		if in.Through == "" {
 			if sink.heldByOther(in.Holder, in.Now) {
 				return core.NotHolder

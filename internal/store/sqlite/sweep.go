@@ -31,6 +31,8 @@ func (s *Store) Sweep(ctx context.Context, in core.Sweep) (more bool, err error)
 		more = tx.exec(sweepNotices, in.Now, in.Limit) == full || more
 		more = tx.exec(sweepFailures, ended, in.Limit, in.CloseAt) == full || more
 		more = tx.sweepEvents(in) || more
+		more = tx.sweepSpending(in) || more
+		more = tx.sweepRollups(in) || more
 		more = tx.blankEvents(in) || more
 		more = s.sweepSessions(tx, in) || more
 		return more && in.Limit > 0

@@ -1,0 +1,124 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/event"
+)
+
+// rollupSpans are the slots in which events are counted, the finest first, and
+// how long they are kept.
+var rollupSpans = [...]struct{ slot, kept time.Duration }{
+	{time.Minute, 2 * 24 * time.Hour},
+	{10 * time.Minute, 8 * 24 * time.Hour},
+	{time.Hour, 90 * 24 * time.Hour},
+}
+
+// AddRollups implements core.Store.
+func (s *Store) AddRollups(ctx context.Context, in core.AddRollups) error {
+	_, err := write(ctx, s, "adding rollups", func(tx *tx) struct{} {
+		for _, r := range in.Rollups {
+			for _, span := range rollupSpans {
+				tx.exec(`INSERT INTO rollups (span, starts_at, name, method, outcome, reason, country, provider, instance, n)
+					VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n`,
+					span.slot.Milliseconds(), slotOf(r.Minute, span.slot), string(r.Series.Name), r.Series.Method,
+					string(r.Series.Outcome), r.Series.Reason, r.Series.Country, r.Series.Provider, in.Instance, r.N)
+			}
+		}
+		return struct{}{}
+	})
+	return err
+}
+
+// Stats implements core.Store. The oldest slot comes first, and in it the
+// series in their order. Where sums over the whole are asked, Minute is zero.
+func (s *Store) Stats(ctx context.Context, in core.StatsQuery) ([]event.Rollup, error) {
+	known := in.By == 0
+	for _, span := range rollupSpans {
+		known = known || in.By == span.slot
+	}
+	if !known {
+		return nil, fmt.Errorf("reading statistics: no counts are kept by %s", in.By)
+	}
+	return read(ctx, s, "reading statistics", func(tx *tx) []event.Rollup {
+		if in.By == 0 {
+			return sums(tx.counts(in, tx.finest(in.Since)))
+		}
+		return tx.counts(in, in.By)
+	})
+}
+
+// finest gives the finest slots that reach back to a time.
+func (tx *tx) finest(since time.Time) time.Duration {
+	whole := map[time.Duration]time.Time{} // from when on
+	tx.all("SELECT span, since FROM rollup_spans", func(r *row) {
+		slot := time.Duration(r.long()) * time.Millisecond
+		whole[slot] = r.time()
+	})
+	for _, span := range rollupSpans {
+		if !slotOf(since, span.slot).Before(whole[span.slot]) {
+			return span.slot
+		}
+	}
+	return rollupSpans[len(rollupSpans)-1].slot
+}
+
+// counts reads the counts of all instances by slots of one length.
+func (tx *tx) counts(in core.StatsQuery, slot time.Duration) []event.Rollup {
+	var names strings.Builder // with a blank around each
+	for _, name := range in.Names {
+		names.WriteString(" " + string(name) + " ")
+	}
+	return collect(tx, `SELECT starts_at, name, method, outcome, reason, country, provider, sum(n) FROM rollups
+		WHERE span = ?1 AND starts_at >= ?2 AND starts_at < ?3 AND (?4 = '' OR instr(?4, ' ' || name || ' ') > 0)
+		GROUP BY starts_at, name, method, outcome, reason, country, provider`, func(r *row) event.Rollup {
+		return event.Rollup{
+			Minute: r.time(),
+			Series: event.Series{
+				Name: event.Name(r.text()), Method: r.text(), Outcome: event.Outcome(r.text()), Reason: r.text(),
+				Country: r.text(), Provider: r.text(),
+			},
+			N: r.long(),
+		}
+	}, slot.Milliseconds(), slotOf(in.Since, slot), slotOf(in.Until, slot), names.String())
+}
+
+// sums adds up the slots of each series.
+func sums(counts []event.Rollup) []event.Rollup {
+	total := map[event.Series]int64{}
+	for _, each := range counts {
+		total[each.Series] += each.N
+	}
+	all := make([]event.Rollup, 0, len(total))
+	for series, n := range total {
+		all = append(all, event.Rollup{Series: series, N: n})
+	}
+	slices.SortFunc(all, func(a, b event.Rollup) int {
+		return cmp.Or(cmp.Compare(a.Series.Name, b.Series.Name), cmp.Compare(a.Series.Method, b.Series.Method),
+			cmp.Compare(a.Series.Outcome, b.Series.Outcome), cmp.Compare(a.Series.Reason, b.Series.Reason),
+			cmp.Compare(a.Series.Country, b.Series.Country), cmp.Compare(a.Series.Provider, b.Series.Provider))
+	})
+	return all
+}
+
+// sweepRollups drops counts past their time, and keeps in mind from when on
+// those of each span are whole.
+func (tx *tx) sweepRollups(in core.Sweep) (more bool) {
+	const key = "span, starts_at, name, method, outcome, reason, country, provider, instance"
+	for _, span := range rollupSpans {
+		cut := slotOf(in.Now.Add(-span.kept), span.slot)
+		dropped := tx.exec("DELETE FROM rollups WHERE ("+key+") IN (SELECT "+key+` FROM rollups
+			WHERE span = ? AND starts_at < ? ORDER BY starts_at LIMIT ?)`, span.slot.Milliseconds(), cut, in.Limit)
+		if dropped > 0 {
+			tx.exec("UPDATE rollup_spans SET since = max(since, ?) WHERE span = ?", cut, span.slot.Milliseconds())
+		}
+		more = more || dropped == int64(in.Limit)
+	}
+	return more
+}
