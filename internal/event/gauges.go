@@ -1,0 +1,20 @@
+package event
+
+// What the server has Metrics read at each scrape, by Gauge and (…Total) by
+// Total. The dashboard in docs/monitoring shows them by these names.
+const (
+	GaugeHashesRunning = "countersign_password_hashes_running" // passwords being hashed
+	GaugeHashesWaiting = "countersign_password_hashes_waiting" // requests that wait for a slot to hash in
+	GaugeHashSlots     = "countersign_password_hash_slots"     // how many may be hashed at the same time
+
+	GaugeMessages      = "countersign_outbox_messages"               // due or being sent
+	GaugeOldestMessage = "countersign_outbox_oldest_message_seconds" // how long the oldest of them has been due
+	GaugeEventsBehind  = "countersign_outbox_events_behind"          // by sink: account events that it has not had yet
+
+	StoreCommitsTotal    = "countersign_store_commits_total"    // transactions made durable
+	StoreOperationsTotal = "countersign_store_operations_total" // operations in them; over commits: the size of a group
+
+	GaugeLimiterKeys   = "countersign_limiter_keys"        // who is counted at the moment
+	GaugeLimiterBytes  = "countersign_limiter_bytes"       // what that takes
+	GaugeLimiterShared = "countersign_limiter_shared_keys" // of them, those that share a counter because the memory is full
+)
