@@ -20,6 +20,25 @@ var migrations embed.FS
 // applicationID is what 0001_start.sql writes into the file's header.
 const applicationID = 1131636590
 
+// upToDate tells, as fast as can be, whether the schema is ours and the one that
+// this program makes. Of what it cannot tell it says no: migrate says why.
+func upToDate(c *conn) bool {
+	files, err := migrations.ReadDir("migrations")
+	if err != nil {
+		return false
+	}
+	var newest, id, has int64
+	if _, err := fmt.Sscanf(files[len(files)-1].Name(), "%d_", &newest); err != nil {
+		return false
+	}
+	err = c.query("SELECT application_id, (SELECT max(version_id) FROM goose_db_version) FROM pragma_application_id",
+		func(r *row) bool {
+			id, has = r.long(), r.long()
+			return true
+		})
+	return err == nil && id == applicationID && has == newest
+}
+
 // migrate brings the schema up to date. It refuses a file that is not ours,
 // and one that a later release has changed.
 func migrate(ctx context.Context, o Options) (err error) {

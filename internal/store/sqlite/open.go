@@ -60,13 +60,15 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := makeFiles(o.Path); err != nil {
 		return nil, explain(o.Path, err)
 	}
-	if err := whenFree(ctx, func() error { return migrate(ctx, o) }); err != nil {
-		return nil, explain(o.Path, err)
-	}
-	s, err := connectAll(o)
+	var writing *conn
+	err = whenFree(ctx, func() (err error) {
+		writing, err = connectUpToDate(ctx, o)
+		return err
+	})
 	if err != nil {
 		return nil, explain(o.Path, err)
 	}
+	s := &Store{path: o.Path, log: o.Log, writer: newWriter(writing, o.batch, o.Faults), readers: newPool(o)}
 	if o.Alone {
 		if err := s.releaseClaims(ctx); err != nil { // they lapse by themselves
 			o.Log.Warn("the claims of an earlier run are waited for", "error", err)
@@ -124,21 +126,18 @@ func whenFree(ctx context.Context, open func() error) error {
 	}
 }
 
-func connectAll(o Options) (*Store, error) {
-	s := &Store{path: o.Path, log: o.Log, readers: make(pool, o.Readers)}
-	writing, err := connect(o.Path, o.vfs, pragmas("cache_size(-16000)"))
-	if err != nil {
+// connectUpToDate opens the writer's connection. Only where the schema is not
+// today's it takes the time that the migrations do.
+func connectUpToDate(ctx context.Context, o Options) (*conn, error) {
+	settings := pragmas("cache_size(-16000)")
+	writing, err := connect(o.Path, o.vfs, settings)
+	if err != nil || upToDate(writing) {
+		return writing, err
+	}
+	if err := errors.Join(writing.close(), migrate(ctx, o)); err != nil {
 		return nil, err
 	}
-	for range o.Readers {
-		reading, err := connect(o.Path, o.vfs, pragmas("query_only(on)"))
-		if err != nil {
-			return nil, errors.Join(err, s.readers.close(len(s.readers)), writing.close())
-		}
-		s.readers <- reading
-	}
-	s.writer = newWriter(writing, o.batch, o.Faults)
-	return s, nil
+	return connect(o.Path, o.vfs, settings)
 }
 
 // Close lets the operations that were handed in run to their end, brings what
@@ -147,7 +146,7 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.writer.close()
 		_, checkpointed := s.writer.conn.exec("PRAGMA wal_checkpoint(TRUNCATE)")
-		failed := errors.Join(checkpointed, s.readers.close(cap(s.readers)), s.writer.conn.close())
+		failed := errors.Join(checkpointed, s.readers.close(), s.writer.conn.close())
 		s.closed = wrap("closing "+s.path, failed)
 	})
 	return s.closed
@@ -184,33 +183,62 @@ func (s *Store) releaseClaims(ctx context.Context) error {
 	return err
 }
 
-// pool is the reading connections that nobody uses just now; nil takes none.
-type pool chan *conn
+// pool is the reading connections. One opens when all that are open are at
+// work: a quiet server needs one.
+type pool struct {
+	idle chan *conn
+	more chan struct{} // one for each that is not open yet
+	open func() (*conn, error)
+}
+
+func newPool(o Options) pool {
+	p := pool{idle: make(chan *conn, o.Readers), more: make(chan struct{}, o.Readers), open: func() (*conn, error) {
+		return connect(o.Path, o.vfs, pragmas("query_only(on)"))
+	}}
+	for range o.Readers {
+		p.more <- struct{}{}
+	}
+	return p
+}
 
 func (p pool) take(ctx context.Context) (*conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	more := p.more
+	if len(p.idle) > 0 {
+		more = nil
+	}
 	select {
-	case conn, open := <-p:
+	case conn, open := <-p.idle:
 		if !open {
 			return nil, ErrClosed
 		}
 		return conn, nil
+	case <-more:
+		conn, err := p.open()
+		if err != nil {
+			p.more <- struct{}{}
+		}
+		return conn, err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-func (p pool) give(conn *conn) { p <- conn }
+func (p pool) give(conn *conn) { p.idle <- conn }
 
-// close waits for n connections to come back, and closes them and the pool.
-func (p pool) close(n int) error {
+// close waits for all connections to come back, and closes them and the pool.
+func (p pool) close() error {
 	var failed error
-	for range n {
-		failed = errors.Join(failed, (<-p).close())
+	for range cap(p.idle) {
+		select {
+		case conn := <-p.idle:
+			failed = errors.Join(failed, conn.close())
+		case <-p.more:
+		}
 	}
-	close(p)
+	close(p.idle)
 	return failed
 }
 

@@ -20,8 +20,11 @@ func TestEveryStatementHasAnIndex(t *testing.T) {
 	}
 	readAll(t, s)
 	s.writer.close()
-	reader := <-s.readers
-	defer func() { s.readers <- reader }()
+	reader, err := s.readers.take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.readers.give(reader)
 	for _, conn := range []*conn{s.writer.conn, reader} {
 		for query := range conn.stmts {
 			planned(t, conn, query)
