@@ -50,6 +50,14 @@ type Problem struct {
 	RetryAfter   *int64    `json:"retry_after,omitzero" jsonschema:"whole seconds to wait, as the Retry-After header says"`
 	AttemptsLeft *int      `json:"attempts_left,omitzero" jsonschema:"how many guesses the challenge still allows"`
 	Errors       []Located `json:"errors,omitempty" jsonschema:"which parts of the request are wrong, and why"`
+	Captcha      Captcha   `json:"captcha,omitzero" jsonschema:"what to solve before the request is repeated with its answer (captcha_required)"`
+}
+
+// Captcha is what captcha_required asks a client to solve.
+type Captcha struct {
+	Type      string         `json:"type" jsonschema:"altcha: a proof of work of our own; hcaptcha, turnstile or recaptcha: the service whose widget to show"`
+	Challenge jsontext.Value `json:"challenge,omitzero" jsonschema:"altcha: the work, in the format of ALTCHA v2 (parameters and signature)"`
+	SiteKey   string         `json:"site_key,omitzero" jsonschema:"what to show the service's widget with"`
 }
 
 // problemType precedes the code in a problem's type.
@@ -73,17 +81,17 @@ var kinds = map[core.Code]kind{
 	CodeMalformedRequest:              {400, "Malformed request", "The body has to be exactly one JSON value in UTF-8, with no name twice."},
 	CodeInvalidRequest:                {422, "Invalid request", "A part of the request is missing, unknown or ill-formed."},
 	core.CodeInvalidPhoneNumber:       {422, "Invalid phone number", "This is no phone number that can receive messages."},
-	"weak_password":                   {422, "Weak password", "Choose another password."},
+	core.CodeWeakPassword:             {422, "Weak password", "Choose another password."},
 	core.CodeInvalidCredentials:       {401, "Invalid credentials", "The phone number and the password do not go together."},
 	core.CodeInvalidCode:              {401, "Invalid code", "The code is wrong."},
 	core.CodeChallengeExpired:         {410, "Challenge expired", "The code came too late. Ask for a new one."},
 	core.CodeChallengeSpent:           {410, "Challenge spent", "This challenge is used up. Ask for a new code."},
 	core.CodeInvalidToken:             {401, "Invalid token", "The token is missing, unknown, expired or revoked. Sign in again."},
 	core.CodeReauthenticationRequired: {403, "Reauthentication required", "Prove who you are again before you do this."},
-	"insufficient_scope":              {403, "Insufficient scope", "The API key lacks the scope that this call needs."},
+	core.CodeInsufficientScope:        {403, "Insufficient scope", "The API key lacks the scope that this call needs."},
 	core.CodeAccountDisabled:          {403, "Account disabled", "This account is disabled."},
-	"country_not_allowed":             {403, "Country not allowed", "Messages to this destination are switched off."},
-	"captcha_required":                {403, "Captcha required", "Solve the challenge and send its answer along."},
+	core.CodeCountryNotAllowed:        {403, "Country not allowed", "Messages to this destination are switched off."},
+	core.CodeCaptchaRequired:          {403, "Captcha required", "Solve the challenge and send its answer along."},
 	core.CodeRateLimited:              {429, "Rate limited", "Too many attempts. Wait, then try again."},
 	core.CodeNotFound:                 {404, "Not found", "There is no such thing, or it is not yours."},
 	CodeMethodNotAllowed:              {405, "Method not allowed", "The Allow header names the methods of this address."},
@@ -91,7 +99,7 @@ var kinds = map[core.Code]kind{
 	CodeUnsupportedMediaType:          {415, "Unsupported media type", "Send the body in the documented media type, in UTF-8, not encoded."},
 	core.CodeIdempotencyConflict:      {422, "Idempotency conflict", "This Idempotency-Key was used with another body."},
 	core.CodeConflict:                 {409, "Conflict", "This phone number belongs to another account."},
-	"delivery_unavailable":            {503, "Delivery unavailable", "No provider takes messages now. Try again."},
+	core.CodeDeliveryUnavailable:      {503, "Delivery unavailable", "No provider takes messages now. Try again."},
 	core.CodeUnavailable:              {503, "Unavailable", "The service cannot answer now. It is safe to try again."},
 	CodeInternal:                      {500, "Internal server error", "Something went wrong here. It was logged under this request's id."},
 }
@@ -142,6 +150,9 @@ func problemOf(err error) (p Problem, badToken bool) {
 	p.AttemptsLeft = known.AttemptsLeft
 	for _, f := range known.Fields {
 		p.Errors = append(p.Errors, Located{"body." + f.Name, f.Message})
+	}
+	if ask := known.Captcha; ask != nil {
+		p.Captcha = Captcha{ask.Type, jsontext.Value(ask.Challenge), ask.SiteKey}
 	}
 	return p, known.Code == core.CodeInvalidToken && !known.NoToken
 }

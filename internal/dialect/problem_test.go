@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/internal/captcha"
 	"github.com/countersign/countersign/internal/core"
 )
 
@@ -34,6 +35,10 @@ func TestGoldenProblems(t *testing.T) {
 	write(&core.Error{Code: core.CodeInvalidCode, AttemptsLeft: &left})
 	write(&core.Error{Code: core.CodeRateLimited, RetryAfter: 1500 * time.Millisecond})
 	write(&core.Error{Code: core.CodeInvalidRequest, Fields: []core.Field{{Name: "device.name", Message: "is too long"}}})
+	write(&core.Error{Code: core.CodeCaptchaRequired, Captcha: &captcha.Ask{Type: captcha.TypeTurnstile, SiteKey: "1x00000000000000000000AA"}})
+	write(&core.Error{Code: core.CodeCaptchaRequired, Captcha: &captcha.Ask{
+		Type: captcha.TypeALTCHA, Challenge: []byte(`{"parameters":{"cost":500},"signature":"09"}`),
+	}})
 	write(&core.Error{Code: "a code that nobody listed"})
 	write(fmt.Errorf("reading: %w", &core.Error{Code: core.CodeNotFound}))
 	golden(t, "testdata/problems.golden", out.Bytes())

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/countersign/countersign/internal/core"
@@ -72,6 +73,7 @@ func baseTypes(more TypeSchemas) TypeSchemas {
 	types := TypeSchemas{
 		reflect.TypeFor[time.Time]():      {Type: "string", Format: "date-time"},
 		reflect.TypeFor[keyring.Secret](): {Type: "string"},
+		reflect.TypeFor[jsontext.Value](): {Type: "object"},
 		reflect.TypeFor[core.Code]():      Enum(slices.Sorted(maps.Keys(kinds))...),
 	}
 	maps.Copy(types, more)

@@ -28,14 +28,22 @@ func (a api) changePassword(ctx context.Context, call dialect.Call[changePasswor
 }
 
 func (a api) changePhone(ctx context.Context, call dialect.Call[changePhone]) (dialect.Reply, error) {
-	return accepted(a.core.ChangePhone(ctx, call.Caller, call.In.in(*call.In.PhoneNumber, device{}, call.Idempotency)))
+	in, err := call.In.in(*call.In.PhoneNumber, device{}, call.Idempotency)
+	if err != nil {
+		return dialect.Reply{}, err
+	}
+	return accepted(a.core.ChangePhone(ctx, call.Caller, in))
 }
 
 func (a api) reauthenticate(ctx context.Context, call dialect.Call[reauthenticate]) (dialect.Reply, error) {
 	if call.In.Password != nil {
 		return tokens(a.core.ReauthenticatePassword(ctx, call.Caller, *call.In.Password))
 	}
-	return accepted(a.core.ReauthenticateSMS(ctx, call.Caller, call.In.in("", device{}, call.Idempotency)))
+	in, err := call.In.in("", device{}, call.Idempotency)
+	if err != nil {
+		return dialect.Reply{}, err
+	}
+	return accepted(a.core.ReauthenticateSMS(ctx, call.Caller, in))
 }
 
 func (a api) events(ctx context.Context, call dialect.Call[dialect.NoBody]) (dialect.Reply, error) {

@@ -222,10 +222,21 @@ func (r refusals) members(t reflect.Type, parent string) {
 				r.want(r.request(`{"`+name+`":`+value+`}`), 422, "invalid_request", "body."+name)
 			}
 		}
+		if name == "channel" {
+			r.channels()
+		}
 		upper := strings.ToUpper(name[:1]) + name[1:]
 		if parent == "" {
 			r.want(r.request(`{"`+upper+`":"x"}`), 422, "invalid_request", "body."+upper)
 		}
+	}
+}
+
+// channels are refused unless they are offered; one that is empty is not absent.
+func (r refusals) channels() {
+	for _, none := range []string{"", "SMS", "pigeon"} {
+		body := strings.TrimSuffix(goodBodies[r.route.Name], "}") + `,"channel":"` + none + `"}`
+		r.want(r.request(strings.Replace(body, "{,", "{", 1)), 422, "invalid_request", "body.channel")
 	}
 }
 

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"github.com/countersign/countersign/internal/captcha"
 	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/keyring"
 )
@@ -16,17 +17,18 @@ type device struct {
 	Token    keyring.Secret `json:"token,omitzero" jsonschema:"the device_token of an earlier sign-in"`
 }
 
-// captcha answers a problem's captcha member. Nothing asks for one yet.
-type captcha struct {
-	Type  string         `json:"type,omitzero" jsonschema:"the kind of captcha that was asked for"`
-	Token keyring.Secret `json:"token,omitzero" jsonschema:"its solution"`
+// solution answers a problem's captcha member. One of a type that is not asked
+// for solves nothing, and is no error.
+type solution struct {
+	Type  string         `json:"type,omitzero" jsonschema:"the type that was asked for"`
+	Token keyring.Secret `json:"token,omitzero" jsonschema:"the solution: what the service's widget gave; for altcha the base64 of {\"challenge\":…,\"solution\":{\"counter\":…,\"derivedKey\":…}}"`
 }
 
 // delivery is what every call that begins a challenge takes.
 type delivery struct {
-	Channel string  `json:"channel,omitzero" jsonschema:"how the code travels; sms is the only way so far"`
-	Locale  string  `json:"locale,omitzero" jsonschema:"language of the message (BCP 47); otherwise Accept-Language decides"`
-	Captcha captcha `json:"captcha,omitzero" jsonschema:"the answer to captcha_required"`
+	Channel *string  `json:"channel,omitzero" jsonschema:"how the code travels; sms is the only way so far"`
+	Locale  string   `json:"locale,omitzero" jsonschema:"language of the message (BCP 47); otherwise Accept-Language decides"`
+	Captcha solution `json:"captcha,omitzero" jsonschema:"the answer to captcha_required"`
 }
 
 // begin starts a challenge for a phone number.
@@ -49,7 +51,7 @@ type loginPassword struct {
 	PhoneNumber *string         `json:"phone_number" jsonschema:"as people type it; without + it is read in the configured region"`
 	Password    *keyring.Secret `json:"password" jsonschema:"the password"`
 	Device      device          `json:"device,omitzero" jsonschema:"the device that asks; its token gives it a failure counter of its own"`
-	Captcha     captcha         `json:"captcha,omitzero" jsonschema:"the answer to captcha_required"`
+	Captcha     solution        `json:"captcha,omitzero" jsonschema:"the answer to captcha_required"`
 }
 
 type verify struct {
@@ -58,8 +60,8 @@ type verify struct {
 }
 
 type resend struct {
-	Channel string  `json:"channel,omitzero" jsonschema:"how the code travels; sms is the only way so far"`
-	Captcha captcha `json:"captcha,omitzero" jsonschema:"the answer to captcha_required"`
+	Channel *string  `json:"channel,omitzero" jsonschema:"how the code travels; sms is the only way so far"`
+	Captcha solution `json:"captcha,omitzero" jsonschema:"the answer to captcha_required"`
 }
 
 type refresh struct {
@@ -96,8 +98,25 @@ func (d device) in() core.DeviceIn {
 	return core.DeviceIn{ID: d.ID, Name: d.Name, Platform: d.Platform, Token: d.Token}
 }
 
-func (d delivery) in(phoneNumber string, from device, i core.Idempotency) core.BeginIn {
+func (s solution) in() captcha.Solution {
+	return captcha.Solution{Type: s.Type, Token: s.Token}
+}
+
+func (d delivery) in(phoneNumber string, from device, i core.Idempotency) (core.BeginIn, error) {
+	channel, err := readChannel(d.Channel)
 	return core.BeginIn{
-		PhoneNumber: phoneNumber, Locale: d.Locale, Channel: d.Channel, Device: from.in(), Idempotency: i,
+		PhoneNumber: phoneNumber, Locale: d.Locale, Channel: channel, Device: from.in(), Idempotency: i, Captcha: d.Captcha.in(),
+	}, err
+}
+
+// readChannel tells an absent channel, which is ours to choose, from an empty
+// one, which is none.
+func readChannel(channel *string) (string, error) {
+	switch {
+	case channel == nil:
+		return "", nil
+	case *channel == "":
+		return "", &core.Error{Code: core.CodeInvalidRequest, Fields: []core.Field{{Name: "channel", Message: "must not be empty"}}}
 	}
+	return *channel, nil
 }

@@ -3,6 +3,7 @@ package native
 import (
 	"net/http"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/google/jsonschema-go/jsonschema"
@@ -51,7 +52,8 @@ var (
 	userAnswer      = []dialect.Answer{{Status: http.StatusOK, Body: User{}, Description: "The account."}}
 	doneAnswer      = []dialect.Answer{{Status: http.StatusNoContent, Description: "Done."}}
 
-	beginRefuses = []core.Code{core.CodeInvalidPhoneNumber, core.CodeRateLimited}
+	sendRefuses  = []core.Code{core.CodeRateLimited, core.CodeCaptchaRequired, core.CodeCountryNotAllowed, core.CodeDeliveryUnavailable}
+	beginRefuses = with(sendRefuses, core.CodeInvalidPhoneNumber)
 )
 
 // verifyRefuses lists what a redeemed code may meet.
@@ -67,7 +69,7 @@ func (a api) signInRoutes() []dialect.Route {
 			Method: http.MethodPost, Path: "/v1/signup", Name: "signup", Tag: tag, Idempotent: true,
 			Summary:     "Begin to sign up, or to sign in if the phone has an account",
 			Description: "Profile and password wait in the challenge. There is no account until its code is redeemed.",
-			Answers:     challengeAnswer, Refuses: append(beginRefuses[:len(beginRefuses):len(beginRefuses)], core.CodeWeakPassword),
+			Answers:     challengeAnswer, Refuses: with(beginRefuses, core.CodeWeakPassword),
 		}, a.door(), a.signup),
 		dialect.JSON(dialect.Route{
 			Method: http.MethodPost, Path: "/v1/login/sms", Name: "loginSMS", Tag: tag, Idempotent: true,
@@ -78,7 +80,7 @@ func (a api) signInRoutes() []dialect.Route {
 		dialect.JSON(dialect.Route{
 			Method: http.MethodPost, Path: "/v1/login/password", Name: "loginPassword", Tag: tag,
 			Summary: "Sign in by a password", Answers: tokenAnswer,
-			Refuses: []core.Code{core.CodeInvalidPhoneNumber, core.CodeInvalidCredentials, core.CodeAccountDisabled, core.CodeRateLimited},
+			Refuses: []core.Code{core.CodeInvalidPhoneNumber, core.CodeInvalidCredentials, core.CodeAccountDisabled, core.CodeRateLimited, core.CodeCaptchaRequired},
 		}, a.door(), a.loginPassword),
 		dialect.JSON(dialect.Route{
 			Method: http.MethodPost, Path: "/v1/password/reset", Name: "resetPassword", Tag: tag, Idempotent: true,
@@ -100,7 +102,7 @@ func (a api) signInRoutes() []dialect.Route {
 			Summary:     "Send the same code again",
 			Description: "Expiry and guesses stay as they are.",
 			Answers:     challengeAnswer,
-			Refuses:     []core.Code{core.CodeNotFound, core.CodeChallengeExpired, core.CodeChallengeSpent, core.CodeRateLimited},
+			Refuses:     with(sendRefuses, core.CodeNotFound, core.CodeChallengeExpired, core.CodeChallengeSpent),
 		}, a.door(), a.resend),
 	}
 }
@@ -157,7 +159,7 @@ func (a api) meRoutes() []dialect.Route {
 			Method: http.MethodPost, Path: "/v1/me/phone-number", Name: "changePhone", Tag: tag, Auth: dialect.AuthRequired, Idempotent: true,
 			Summary:     "Begin to move the account to another number",
 			Description: "Needs fresh authentication. The code goes to the new number; the old one is told.",
-			Answers:     challengeAnswer, Refuses: append(beginRefuses[:len(beginRefuses):len(beginRefuses)], core.CodeReauthenticationRequired),
+			Answers:     challengeAnswer, Refuses: with(beginRefuses, core.CodeReauthenticationRequired),
 		}, a.door(), a.changePhone),
 		dialect.JSON(dialect.Route{
 			Method: http.MethodPost, Path: "/v1/me/reauthenticate", Name: "reauthenticate", Tag: tag,
@@ -165,7 +167,7 @@ func (a api) meRoutes() []dialect.Route {
 			Summary:     "Prove again who you are",
 			Description: "With a password the answer is a TokenSet; without one a code is sent.",
 			Answers:     append(tokenAnswer[:1:1], challengeAnswer...),
-			Refuses:     []core.Code{core.CodeInvalidCredentials, core.CodeRateLimited},
+			Refuses:     with(sendRefuses, core.CodeInvalidCredentials),
 		}, a.door(), a.reauthenticate),
 		dialect.JSON(dialect.Route{
 			Method: http.MethodGet, Path: "/v1/me/events", Name: "events", Tag: tag, Auth: dialect.AuthRequired,
@@ -179,6 +181,9 @@ func (a api) meRoutes() []dialect.Route {
 		}, a.door(), a.events),
 	}
 }
+
+// with lists more codes, and leaves the list as it was.
+func with(codes []core.Code, more ...core.Code) []core.Code { return slices.Concat(codes, more) }
 
 // door is the core's; a document needs none.
 func (a api) door() dialect.Door {

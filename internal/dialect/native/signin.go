@@ -10,23 +10,34 @@ import (
 
 func (a api) signup(ctx context.Context, call dialect.Call[signup]) (dialect.Reply, error) {
 	in := call.In
+	begin, err := in.in(*in.PhoneNumber, in.Device, call.Idempotency)
+	if err != nil {
+		return dialect.Reply{}, err
+	}
 	return accepted(a.core.Signup(ctx, call.Caller, core.SignupIn{
-		BeginIn:  in.in(*in.PhoneNumber, in.Device, call.Idempotency),
-		Password: in.Password, Name: in.Name, Email: in.Email,
+		BeginIn: begin, Password: in.Password, Name: in.Name, Email: in.Email,
 	}))
 }
 
 func (a api) loginSMS(ctx context.Context, call dialect.Call[begin]) (dialect.Reply, error) {
-	return accepted(a.core.LoginSMS(ctx, call.Caller, call.In.in(*call.In.PhoneNumber, call.In.Device, call.Idempotency)))
+	in, err := call.In.in(*call.In.PhoneNumber, call.In.Device, call.Idempotency)
+	if err != nil {
+		return dialect.Reply{}, err
+	}
+	return accepted(a.core.LoginSMS(ctx, call.Caller, in))
 }
 
 func (a api) resetPassword(ctx context.Context, call dialect.Call[begin]) (dialect.Reply, error) {
-	return accepted(a.core.ResetPassword(ctx, call.Caller, call.In.in(*call.In.PhoneNumber, call.In.Device, call.Idempotency)))
+	in, err := call.In.in(*call.In.PhoneNumber, call.In.Device, call.Idempotency)
+	if err != nil {
+		return dialect.Reply{}, err
+	}
+	return accepted(a.core.ResetPassword(ctx, call.Caller, in))
 }
 
 func (a api) loginPassword(ctx context.Context, call dialect.Call[loginPassword]) (dialect.Reply, error) {
 	return tokens(a.core.LoginPassword(ctx, call.Caller, core.LoginPasswordIn{
-		PhoneNumber: *call.In.PhoneNumber, Password: *call.In.Password, Device: call.In.Device.in(),
+		PhoneNumber: *call.In.PhoneNumber, Password: *call.In.Password, Device: call.In.Device.in(), Captcha: call.In.Captcha.in(),
 	}))
 }
 
@@ -44,7 +55,11 @@ func (a api) verify(ctx context.Context, call dialect.Call[verify]) (dialect.Rep
 }
 
 func (a api) resend(ctx context.Context, call dialect.Call[resend]) (dialect.Reply, error) {
-	return accepted(a.core.Resend(ctx, call.Caller, core.ResendIn{ChallengeID: call.ID, Channel: call.In.Channel}))
+	channel, err := readChannel(call.In.Channel)
+	if err != nil {
+		return dialect.Reply{}, err
+	}
+	return accepted(a.core.Resend(ctx, call.Caller, core.ResendIn{ChallengeID: call.ID, Channel: channel, Captcha: call.In.Captcha.in()}))
 }
 
 // accepted answers a challenge.
