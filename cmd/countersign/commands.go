@@ -5,6 +5,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,7 +33,7 @@ func commands(p program) *cobra.Command {
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(p.serve(), p.config(), p.log(), p.backup(), p.migrate(), p.user(), p.version())
+	root.AddCommand(p.serve(), p.config(), p.log(), p.backup(), p.migrate(), p.user(), p.apikey(), p.stats(), p.version())
 	return root
 }
 
@@ -117,6 +118,53 @@ func (p program) user() *cobra.Command {
 		act(server.UserDisable, "End an account's sessions and let nobody sign in"),
 		act(server.UserEnable, "Let a disabled account sign in again"),
 		act(server.UserUnlock, "Forget a number's failed codes and passwords"))
+}
+
+func (p program) apikey() *cobra.Command {
+	create := &cobra.Command{Use: "create", Short: "Make a key and print it, this once", Args: cobra.NoArgs,
+		Long: "Make an API key, beside a running server or without one, and print it, alone on\n" +
+			"standard output. It is not shown again: only its hash is kept.\n\n" +
+			"Scopes: " + strings.Join(server.Scopes(), ", ")}
+	var key server.NewAPIKey
+	create.Flags().StringVar(&key.Name, "name", "", "what the key is called, 1 to 64 characters (required)")
+	create.Flags().StringSliceVar(&key.Scopes, "scopes", nil, "`LIST` of what it is good for, separated by commas (required)")
+	create.Flags().DurationVar(&key.Life, "expires", 0, "how long it works, such as 720h; 0 is until it is revoked")
+	// These fail only where there is no such flag.
+	_ = create.MarkFlagRequired("name")
+	_ = create.MarkFlagRequired("scopes")
+	createSettings := p.addSettings(create, "data_dir")
+	create.RunE = p.with(createSettings, func(c *cobra.Command, s config.Config, _ []string) error {
+		return server.CreateAPIKey(c.Context(), s, key, p.stdout, p.stderr)
+	})
+
+	list := &cobra.Command{Use: "list", Short: "List all keys, the ended ones too", Args: cobra.NoArgs,
+		Long: "List the names and scopes of all API keys, the ended ones too, beside a running\nserver or without one. The keys themselves are not kept."}
+	listSettings := p.addSettings(list, "data_dir")
+	list.RunE = p.with(listSettings, func(c *cobra.Command, s config.Config, _ []string) error {
+		return server.APIKeys(c.Context(), s, p.stdout)
+	})
+
+	revoke := &cobra.Command{Use: "revoke ID|NAME", Short: "End a key at once", Args: cobra.ExactArgs(1),
+		Long: "End an API key at once, beside a running server or without one."}
+	revokeSettings := p.addSettings(revoke, "data_dir")
+	revoke.RunE = p.with(revokeSettings, func(c *cobra.Command, s config.Config, args []string) error {
+		return server.RevokeAPIKey(c.Context(), s, args[0], p.stdout)
+	})
+	return group("apikey", "Look after the keys that let programs in", create, list, revoke)
+}
+
+func (p program) stats() *cobra.Command {
+	c := &cobra.Command{Use: "stats", Short: "Show how sign-ins and codes went", Args: cobra.NoArgs,
+		Long: "Show how many sign-ins succeeded and failed by method and why, how many codes\n" +
+			"were sent and used by country and provider, and what limits refused, in a\n" +
+			"window that ends now. A running server brings its counts about once a minute."}
+	window := c.Flags().Duration("window", time.Hour, "how far back: 1m to 2160h")
+	asJSON := c.Flags().Bool("json", false, "as JSON, as GET /admin/v1/stats answers")
+	settings := p.addSettings(c, "data_dir")
+	c.RunE = p.with(settings, func(c *cobra.Command, s config.Config, _ []string) error {
+		return server.Stats(c.Context(), s, *window, *asJSON, p.stdout)
+	})
+	return c
 }
 
 func (p program) version() *cobra.Command {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/internal/config"
+	"github.com/countersign/countersign/internal/server"
 )
 
 // type one command line and see how it ends.
@@ -43,6 +44,18 @@ func TestExitCodes(t *testing.T) {
 		{"backup copy --data-dir " + none, "", exitFailed, "no database"},
 		{"log verify file --data-dir " + none, "", exitFailed, "no database"},
 
+		{"config reference", "", exitOK, "#   begin_address=60/1h"},
+		{"config check --limits begin_address=600/1h,send_number_hour=7/1h", "", exitOK, "fine"},
+		{"apikey --help", "", exitOK, "revoke"},
+		{"apikey create --help", "", exitOK, "clients:forward"},
+		{"stats --help", "", exitOK, "--window"},
+
+		{"config check --limits begin_adress=600/1h", "", exitFailed, "did you mean begin_address?"},
+		{"config check --limits send_number_hour=0/1h", "", exitFailed, "from 1 to 1000"},
+		{"config check --limits send_number_day=7/1h", "", exitFailed, "write it as 7/24h"},
+		{"config check --test-numbers-until 2020-01-01", "COUNTERSIGN_TEST_NUMBERS=+15005550006=123456", exitFailed, "is in the past"},
+		{"apikey list --data-dir " + none, "", exitFailed, "no database"},
+		{"stats --data-dir " + none, "", exitFailed, "no database"},
 		{"user unlock +14155550100 --data-dir " + none, "", exitFailed, "no database"},
 
 		{"server", "", exitUsage, `unknown command "server"`},
@@ -68,6 +81,15 @@ func TestEverySettingHasItsFlag(t *testing.T) {
 	for _, s := range config.Settings() {
 		if s.Flag != "" && !strings.Contains(help, "--"+s.Flag+" ") && !strings.Contains(help, "--"+s.Flag+"[") {
 			t.Errorf("serve has no --%s", s.Flag)
+		}
+	}
+}
+
+func TestReferenceListsEveryLimitAndAlert(t *testing.T) {
+	_, reference, _ := command(t, nil, "config", "reference")
+	for _, named := range append(server.LimitTable(), server.AlertTable()...) {
+		if !strings.Contains(reference, "#   "+named.Name+"="+named.Rate.String()+"\n") {
+			t.Errorf("%s is missing", named.Name)
 		}
 	}
 }

@@ -33,6 +33,8 @@ func named() Sources {
 		Limits: []Named{
 			{Name: "begin_address", Rate: hour, Doc: "Codes asked for from an address (IPv6: a network of 64 bits), by people who are not known there yet."},
 			{Name: "send_prefix", Rate: Rate{N: 20, Window: 90 * time.Minute}, Doc: "Messages."},
+			{Name: "stored", Rate: hour, Doc: "Bounded.", Least: Rate{N: 1}, Most: Rate{N: 1000, Window: 720 * time.Hour}},
+			{Name: "fixed", Rate: hour, Doc: "Hourly.", Least: Rate{N: 1, Window: time.Hour}, Most: Rate{Window: time.Hour}},
 		},
 		Alerts: []Named{{Name: "reuse", Rate: Rate{N: 5, Window: 10 * time.Minute}, Doc: "Refresh tokens used again."}},
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,21 +18,28 @@ type Rate struct {
 
 // String writes the rate as settings have it: 60/1h.
 func (r Rate) String() string {
-	window := r.Window.String()
-	for _, empty := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(window, empty) {
-			window = window[:len(window)-len(empty)+1]
-		}
-	}
-	return strconv.Itoa(r.N) + "/" + window
+	return strconv.Itoa(r.N) + "/" + shortly(r.Window)
 }
 
-// Named is a limit or an alert that settings may change: its default, and what
-// it is for, in a sentence for operators.
+// shortly writes 1h0m0s as 1h.
+func shortly(span time.Duration) string {
+	text := span.String()
+	for _, empty := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, empty) {
+			text = text[:len(text)-len(empty)+1]
+		}
+	}
+	return text
+}
+
+// Named is a limit or an alert that settings may change.
 type Named struct {
 	Name string
-	Rate Rate
+	Rate Rate // by default
 	Doc  string
+
+	// What settings may make of it. A member that is zero is as with all of them.
+	Least, Most Rate
 }
 
 const (
@@ -57,21 +65,33 @@ func parseRate(text string) (Rate, error) {
 	return rate, nil
 }
 
-// checkNamed refuses rates of names that are none. what is what these are
-// called.
+// checkNamed refuses rates of names that are none, and those that one of that
+// name may not have. what is what these are called.
 func (l *loader) checkNamed(setting, what string, rates map[string]Rate, known []Named) {
 	names := make([]string, len(known))
 	for i, named := range known {
 		names[i] = named.Name
 	}
 	for _, name := range slices.Sorted(maps.Keys(rates)) {
-		if slices.Contains(names, name) {
-			continue
-		}
-		if near := nearest(name, names); near != "" {
+		if i := slices.Index(names, name); i >= 0 {
+			l.checkRate(setting, rates[name], known[i])
+		} else if near := nearest(name, names); near != "" {
 			l.refuseSetting(setting, "there is no %s %q; did you mean %s?", what, name, near)
-			continue
+		} else {
+			l.refuseSetting(setting, "there is no %s %q; `countersign config reference` lists them all", what, name)
 		}
-		l.refuseSetting(setting, "there is no %s %q; `countersign config reference` lists them all", what, name)
+	}
+}
+
+func (l *loader) checkRate(setting string, rate Rate, named Named) {
+	if most := cmp.Or(named.Most.N, mostN); rate.N < named.Least.N || rate.N > most {
+		l.refuseSetting(setting, "%q: must have a number from %d to %d", named.Name, named.Least.N, most)
+	}
+	least, most := cmp.Or(named.Least.Window, leastWindow), cmp.Or(named.Most.Window, mostWindow)
+	switch {
+	case least == most && rate.Window != most:
+		l.refuseSetting(setting, "%q: has a fixed span of time; write it as %v", named.Name, Rate{rate.N, most})
+	case rate.Window < least || rate.Window > most:
+		l.refuseSetting(setting, "%q: must have a span of time from %s to %s", named.Name, shortly(least), shortly(most))
 	}
 }

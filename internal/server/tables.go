@@ -1,9 +1,40 @@
 package server
 
-import "github.com/countersign/countersign/internal/config"
+import (
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/internal/config"
+	"github.com/countersign/countersign/internal/core"
+)
+
+// What may be made of the limits that the store counts. It keeps each failure of
+// a number one by one, for 30 days, and takes 0 for no limit.
+const (
+	mostStored    = 1000
+	longestStored = 30 * 24 * time.Hour
+)
 
 // LimitTable is every limit that the setting limits may change.
-func LimitTable() []config.Named { return nil }
+func LimitTable() []config.Named {
+	var table []config.Named
+	for _, row := range core.LimitTable() {
+		named := config.Named{
+			Name: row.Name,
+			Rate: config.Rate{N: row.N, Window: row.Window},
+			Doc:  row.Doc + "; counted is each " + row.Who,
+		}
+		if row.Store {
+			named.Least.N = 1
+			named.Most = config.Rate{N: mostStored, Window: longestStored}
+		}
+		if slices.Contains([]core.SendLimit{core.SendHour, core.SendDay}, core.SendLimit(row.Name)) {
+			named.Least.Window, named.Most.Window = row.Window, row.Window
+		}
+		table = append(table, named)
+	}
+	return table
+}
 
 // AlertTable is every alert that the setting alerts may change.
 func AlertTable() []config.Named { return nil }

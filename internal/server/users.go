@@ -2,16 +2,13 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"time"
 
 	"github.com/countersign/countersign/internal/config"
 	"github.com/countersign/countersign/internal/core"
-	"github.com/countersign/countersign/internal/event"
 )
 
 // UserAct is what an operator does to the account of a number.
@@ -27,20 +24,10 @@ const (
 
 // User carries out an operator's act on the account of a number, on the data
 // directory, beside a running server or without one. A server sees it at once.
-func User(ctx context.Context, c config.Config, act UserAct, number, why string, stdout io.Writer) (err error) {
-	if _, err := database(c); err != nil {
-		return err
-	}
-	p := &parts{options: Options{Now: time.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)}}
-	defer func() { err = errors.Join(err, p.close()) }()
-	if err := p.openStore(ctx, c, false); err != nil {
-		return err
-	}
-	// What an operator does is an account event; there is no other to tell.
-	if err := p.makeCore(c, func(event.Event) {}); err != nil {
-		return err
-	}
-	return explained(number, p.act(ctx, act, number, why, stdout))
+func User(ctx context.Context, c config.Config, act UserAct, number, why string, stdout io.Writer) error {
+	return beside(ctx, c, func(p *parts) error {
+		return explained(number, p.act(ctx, act, number, why, stdout))
+	})
 }
 
 func (p *parts) act(ctx context.Context, act UserAct, number, why string, stdout io.Writer) error {
