@@ -1,0 +1,183 @@
+package limit
+
+import (
+	"context"
+	"hash/maphash"
+	"sync"
+	"time"
+)
+
+// MemoryOptions bound the engine. Bytes: what it may hold at most (0: 64 MiB;
+// at least 4 MiB).
+type MemoryOptions struct{ Bytes int }
+
+// Memory is the Limiter of a single instance. It never errs.
+//
+// Up to N = 256 exactly N pass in any window, above it GCRA counts (gcra). Times
+// may come out of order, and the clock may step back by a minute (by the window,
+// where that is shorter) without any window on the clock shown holding more than
+// N. Further back, what had lapsed before is forgotten, and what had not still
+// counts: in no stretch of true time do more pass. Times are good from 1678 on.
+//
+// Keys are kept as 64-bit hashes under a seed of the engine: nobody can aim at a
+// collision, and one would only count two as one. A key seen once takes 64 bytes
+// and a place in the index; nothing is held beyond the bound. Once seven
+// eighths are full, new keys share 64 counters a rule: what counts is never
+// forgotten, so a flood costs strangers their own counters and gives nobody a
+// fresh one. The last eighth is for those counters and for the logs of keys held
+// already. Records go as they lapse, a few at each call.
+type Memory struct {
+	seed maphash.Seed
+
+	// One lock: a call holds it for some hundred nanoseconds, and counts that
+	// are all or nothing would need several anyway.
+	mu     sync.Mutex
+	table  table
+	latest int64 // the latest time that a call showed
+	shared sharing
+	buf    [2 * mostLogged]int64
+}
+
+// MemoryStats tell how full the engine is. Keys: records held, those that
+// lapsed but were not yet come by included. Bytes: what they take, index and
+// free cells included. Shared: how many counts went into a counter that several
+// keys share, since the start; above zero, the engine is too small or flooded.
+type MemoryStats struct{ Keys, Bytes, Shared int64 }
+
+// NewMemory makes an empty engine.
+func NewMemory(o MemoryOptions) *Memory {
+	const usual, least = 64 << 20, 4 << 20
+	if o.Bytes == 0 {
+		o.Bytes = usual
+	}
+	return &Memory{seed: maphash.MakeSeed(), table: newTable(max(o.Bytes, least))}
+}
+
+// Take is Limiter's.
+func (m *Memory) Take(_ context.Context, now time.Time, counts ...Count) (Decision, error) {
+	t := now.UnixNano()
+	var few [8]place
+	places := m.places(few[:0], counts)
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.begin(t)
+	fits := m.fits()
+	var refusal Decision
+	for i, c := range counts {
+		wait := m.wait(c.Rule, places, i, t, fits)
+		if wait > 0 && time.Duration(wait) > refusal.RetryAfter {
+			refusal = Decision{Refused: c.Rule.Name, RetryAfter: time.Duration(wait)}
+		}
+	}
+	if refusal.RetryAfter > 0 {
+		return refusal, nil
+	}
+	for i, c := range counts {
+		m.count(c.Rule, &places[i], t, fits)
+	}
+	return Decision{}, nil
+}
+
+// GiveBack is Limiter's. Above N = 256, what was taken before the counter last
+// ran (almost) empty is not given back: it lapses within an interval.
+func (m *Memory) GiveBack(_ context.Context, taken time.Time, counts ...Count) error {
+	t := taken.UnixNano()
+	var few [8]place
+	places := m.places(few[:0], counts)
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, c := range counts {
+		if !c.Rule.counts() || t+int64(c.Rule.Window)+c.Rule.slack() <= m.latest {
+			continue // its record may be gone, and a shared one is not to pay
+		}
+		p := &places[i]
+		m.locate(p, m.latest, false)
+		if p.id == 0 {
+			continue
+		}
+		s := c.Rule.meter().giveBack(m.table.read(p.id, m.buf[:0]), t)
+		m.table.write(p.id, s, m.table.at(p.id).until(), 0) // never more words than before
+	}
+	return nil
+}
+
+// Tally is Limiter's. While the engine is full, the tallies of new keys add up,
+// and those held may tell the older part as newer than it is.
+func (m *Memory) Tally(_ context.Context, now time.Time, tallies ...Tally) ([]Tallied, error) {
+	t := now.UnixNano()
+	sums := make([]Tallied, len(tallies))
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.begin(t)
+	for i, tally := range tallies {
+		p := m.place(kindTally, "", tally.Key)
+		s := m.load(&p, t, m.fits())
+		if tally.Add != 0 {
+			s = tally.add(s, t)
+			m.save(&p, s, tally.until(s), func() state { return tally.fold(s) })
+		}
+		sums[i] = tally.sum(s, t)
+	}
+	return sums, nil
+}
+
+// Stats tell how full the engine is.
+func (m *Memory) Stats() MemoryStats {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return MemoryStats{
+		Keys: int64(m.table.records), Bytes: int64(m.table.bytes()), Shared: m.shared.counted,
+	}
+}
+
+// begin is what each call that shows the time does first: it drops a few of the
+// records that have lapsed, more than it can make.
+func (m *Memory) begin(now int64) {
+	const cells = 8
+	m.latest = max(m.latest, now)
+	m.table.sweep(now, cells)
+}
+
+// wait tells how long until the count at i is admitted, given that those before
+// it are; 0: now.
+func (m *Memory) wait(r Rule, places []place, i int, now int64, fits bool) int64 {
+	if !r.counts() {
+		return max(int64(r.Window), int64(time.Second))
+	}
+	p := &places[i]
+	s := m.load(p, now, fits)
+	need := 1
+	for j := range i {
+		if places[j].key == p.key {
+			need++
+		}
+	}
+	return r.meter().wait(s, now, need)
+}
+
+func (m *Memory) count(r Rule, p *place, now int64, fits bool) {
+	s := r.meter().add(m.load(p, now, fits), now)
+	m.save(p, s, r.meter().until(s), func() state { return r.meter().fold(s, now) })
+}
+
+// counts tells whether the rule admits anybody at all: a limit without a window
+// is none that could be kept.
+func (r Rule) counts() bool { return r.N > 0 && r.Window > 0 }
+
+// meter is how a rule counts: what a record's words mean.
+type meter interface {
+	wait(s state, now int64, need int) int64 // until need more are admitted
+	add(s state, now int64) state
+	giveBack(s state, taken int64) state
+	fold(s state, now int64) state // into what fits into a head
+	until(s state) int64           // when none of it counts any more
+}
+
+func (r Rule) meter() meter {
+	if r.N > mostLogged {
+		return gcra{r}
+	}
+	return slidingLog{r}
+}
