@@ -140,6 +140,12 @@ func connectUpToDate(ctx context.Context, o Options) (*conn, error) {
 	return connect(o.Path, o.vfs, settings)
 }
 
+// Commits tells how many transactions were made durable since the store was
+// opened, and how many operations shared them.
+func (s *Store) Commits() (commits, operations int64) {
+	return s.writer.commits.Load(), s.writer.operations.Load()
+}
+
 // Close lets the operations that were handed in run to their end, brings what
 // is in the log into the file, and closes it. Later operations get ErrClosed.
 func (s *Store) Close() error {

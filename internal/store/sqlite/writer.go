@@ -38,6 +38,8 @@ type writer struct {
 	fault   func(step string) error // nil outside tests
 	signals signals
 
+	commits, operations atomic.Int64
+
 	mu      sync.RWMutex // guards closed, and the sends on queue from its closing
 	closed  bool
 	queue   chan *operation
@@ -167,6 +169,8 @@ func (w *writer) commit(batch []*operation) ([]*operation, error) {
 	if err := w.end(); err != nil {
 		return batch, err
 	}
+	w.commits.Add(1)
+	w.operations.Add(int64(len(batch)))
 	w.signals.send(queuedMessage, queuedEvent)
 	return batch, nil
 }
