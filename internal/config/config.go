@@ -48,7 +48,7 @@ type Config struct {
 	CaptchaSecret   keyring.Secret `name:"captcha_secret" secret:"true" doc:"The secret that hcaptcha, turnstile or recaptcha gave for the site."`
 	CaptchaFailOpen bool           `name:"captcha_fail_open" default:"false" doc:"Lets people pass while hcaptcha, turnstile or recaptcha is out of reach. By default they are told to try again."`
 
-	Alerts     map[string]Rate `name:"alerts" doc:"Changes when alerts are raised: name=N/window,... countersign config reference lists the alerts and their defaults."`
+	Alerts     map[string]Rate `name:"alerts" doc:"Changes when alerts are raised: failures_per_address=50/5m. 0 switches an alert off. countersign config reference lists the alerts and their defaults."`
 	AlertQuiet time.Duration   `name:"alert_quiet" default:"15m" doc:"For how long an alert that was raised is not raised again for the same cause: 1m to 24h."`
 
 	CodeTTL            time.Duration `name:"code_ttl" default:"10m" doc:"How long a code lives: 1m to 10m."`

@@ -22,7 +22,7 @@ func LimitTable() []config.Named {
 		named := config.Named{
 			Name: row.Name,
 			Rate: config.Rate{N: row.N, Window: row.Window},
-			Doc:  row.Doc + "; counted is each " + row.Who,
+			Doc:  row.Who + ": " + row.Doc,
 		}
 		if row.Store {
 			named.Least.N = 1
