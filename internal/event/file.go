@@ -49,9 +49,10 @@ type File struct {
 	notes    []Event  // what the next file has to tell after its header
 	keyID    string
 	opened   time.Time
-	size     int64 // of what is good
-	dirty    bool  // more than that may stand in the file
-	head     Head  // the end of what is good
+	size     int64   // of what is good
+	dirty    bool    // more than that may stand in the file
+	head     Head    // the end of what is good
+	told     []Event // what the log told of itself, for Told
 }
 
 // diskFile is what File needs of an open file.
@@ -132,6 +133,19 @@ func (f *File) Close() error {
 	}
 	return nil
 }
+
+// Told gives what the log has told of itself in itself since the last call:
+// log_recovered and alert events, the newest 64. They went to no other sink.
+func (f *File) Told() []Event {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	told := f.told
+	f.told = nil
+	return told
+}
+
+// maxTold bounds what waits for Told.
+const maxTold = 64
 
 // makeReady sees to a file that is whole, in its place, and not due for rotation.
 func (f *File) makeReady() error {
@@ -220,7 +234,12 @@ func (f *File) own(name Name, outcome Outcome, reason string, a Attributes) (Eve
 	if err != nil {
 		return Event{}, fmt.Errorf("making an event of the security log: %w", err)
 	}
-	return Event{ID: id, Time: now, Name: name, Outcome: outcome, Reason: reason, Attributes: a}, nil
+	e := Event{ID: id, Time: now, Name: name, Outcome: outcome, Reason: reason, Attributes: a}
+	if name == Alert || name == LogRecovered {
+		f.told = append(f.told, e)
+		f.told = f.told[max(0, len(f.told)-maxTold):]
+	}
+	return e, nil
 }
 
 func (f *File) base() string { return filepath.Base(f.o.Path) }

@@ -46,7 +46,7 @@ func NewMetrics(o MetricsOptions) *Metrics {
 	m.events = m.counters("events_total", "Events of the security log.", "event", "outcome")
 	m.signIns = m.counters("signins_total", "Tries to sign in; codes for whatever purpose among them.", "method", "outcome", "reason")
 	m.codesSent = m.counters("codes_sent_total", "Tries to send a code by a provider: success, failure, or withheld because nobody has the number.", "provider", "country", "outcome")
-	m.codesRedeemed = m.counters("codes_redeemed_total", "Right codes.", "provider", "country")
+	m.codesRedeemed = m.counters("codes_redeemed_total", "Right codes.", "country")
 	m.codesFailed = m.counters("codes_failed_total", "Wrong codes, and codes refused unevaluated.", "reason")
 	m.locks = m.counters("locks_total", "Pauses that failures earned a phone number.", "method")
 	m.refreshes = m.counters("refreshes_total", "Refresh tokens shown.", "outcome", "reason")
@@ -100,7 +100,7 @@ func (m *Metrics) count(e Event, s Series) {
 		m.signIns.WithLabelValues(s.Method, outcome, s.Reason).Inc()
 	}
 	if s.Redeemed() {
-		m.codesRedeemed.WithLabelValues(s.Provider, s.Country).Inc()
+		m.codesRedeemed.WithLabelValues(s.Country).Inc()
 	}
 	if change := changes[s.Name]; change != "" {
 		m.accounts.WithLabelValues(change).Inc()

@@ -33,7 +33,7 @@ var limitWords = set(
 	"password_failures_address", "password_failures_network", "password_failures_device",
 	"send_wait", "send_number_hour", "send_number_day", "send_prefix", "send_country", "send_total",
 	"refresh_session", "test_number",
-	"failed_passwords", "resend",
+	"failed_passwords", "resend", "captcha_required", "sms_budget", "guard_prefix", "guard_country", "guard_address",
 )
 
 // alertWords are the reasons of alert: those of AlertTable, the log's own, and
