@@ -19,7 +19,12 @@ type Info struct {
 	Title       string `json:"title"`
 	Version     string `json:"version"`
 	Description string `json:"description,omitempty"`
+
+	Bearer string `json:"-"` // what the bearer token is; "" is an access token
 }
+
+// BearerAPIKey says that the bearer token of a document is an API key.
+const BearerAPIKey = "An API key, as `countersign apikey create` makes it (RFC 6750)"
 
 // document and what follows are the parts of OpenAPI 3.1 that we use.
 type document struct {
@@ -85,12 +90,15 @@ func OpenAPI(info Info, types TypeSchemas, routes []Route) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if info.Bearer == "" {
+		info.Bearer = "An access token (RFC 6750)"
+	}
 	doc := document{
 		OpenAPI: "3.1.0", Info: info, Paths: map[string]map[string]*operation{},
 		Components: components{
 			Schemas: schemas.named,
 			SecuritySchemes: map[string]securityScheme{
-				"bearer": {Type: "http", Scheme: "bearer", Description: "An access token (RFC 6750)"},
+				"bearer": {Type: "http", Scheme: "bearer", Description: info.Bearer},
 			},
 		},
 	}
