@@ -53,16 +53,26 @@ func operations(t *testing.T, s *Store, m *maker) map[string]func() error {
 	tried, opened, ended, edited, deleted, disabled := account(t, s, m, number()), account(t, s, m, number()), account(t, s, m, number()),
 		account(t, s, m, number()), account(t, s, m, number()), account(t, s, m, number())
 	setter, reused := account(t, s, m, number()), account(t, s, m, number())
+	revoked := m.apiKey()
+	if _, err := s.AddAPIKey(t.Context(), core.AddAPIKey{Key: revoked}); err != nil {
+		t.Fatal(err)
+	}
+	claimed := claimedBy(t, s, m, "earlier")
 
 	return map[string]func() error{
 		"OpenChallenge": func() error {
-			_, err := s.OpenChallenge(context.Background(), m.opening(m.challenge(core.PurposeSignup, "number")))
+			in := m.opening(m.challenge(core.PurposeSignup, number()))
+			in.Challenge.BeginKey = []byte("key")
+			in.Message.Price, in.Message.Country = 70_000, "DE"
+			in.Sends = core.SendLimits{Waits: []time.Duration{time.Minute}, Hour: 5, Day: 10}
+			_, err := s.OpenChallenge(context.Background(), in)
 			return err
 		},
 		"ResendChallenge": func() error {
 			message := m.opening(resent).Message
 			_, err := s.ResendChallenge(context.Background(), core.ResendChallenge{
 				ID: resent.ID, NextResendAt: later, Message: message, Now: later, Event: m.event(event.CodeResent),
+				Sends: core.SendLimits{Hour: 5},
 			})
 			return err
 		},
@@ -160,7 +170,30 @@ func operations(t *testing.T, s *Store, m *maker) map[string]func() error {
 			})
 		},
 		"ClaimMessages": func() error {
-			_, err := s.ClaimMessages(context.Background(), core.ClaimMessages{Claim: core.Claim{Holder: "a", Limit: 100, Lease: time.Minute, Now: noon}})
+			budget := core.Budget{Hour: 100_000, Day: 100_000, Month: 100_000}
+			_, err := s.ClaimMessages(context.Background(), core.ClaimMessages{
+				Claim:   core.Claim{Holder: "a", Limit: 100, Lease: time.Minute, Now: noon},
+				Budgets: core.Budgets{Total: budget, Country: budget, StrangerPct: 80}, HoldFor: time.Minute,
+			})
+			return err
+		},
+		"SettleMessage": func() error {
+			cost := core.Money(80_000)
+			_, err := s.SettleMessage(context.Background(), core.SettleMessage{
+				ID: claimed.ID, Holder: "earlier", State: core.MessageSent, Cost: &cost, Now: noon, Event: m.event(event.SMSSent),
+			})
+			return err
+		},
+		"AddRollups": func() error {
+			sent := event.Series{Name: event.SMSSent, Country: "DE"}
+			return s.AddRollups(context.Background(), core.AddRollups{Instance: "a", Rollups: []event.Rollup{{Minute: noon, Series: sent, N: 1}}})
+		},
+		"AddAPIKey": func() error {
+			_, err := s.AddAPIKey(context.Background(), core.AddAPIKey{Key: m.apiKey(), Event: m.event(event.APIKeyCreated)})
+			return err
+		},
+		"RevokeAPIKey": func() error {
+			_, err := s.RevokeAPIKey(context.Background(), core.RevokeAPIKey{Key: revoked.ID, Now: noon, Event: m.event(event.APIKeyRevoked)})
 			return err
 		},
 		"ClaimEvents": func() error {
@@ -199,7 +232,7 @@ func TestC72FaultAtEachStep(t *testing.T) {
 func failAtStatements(t *testing.T, s *Store, name string, operation func() error, f *faults) {
 	t.Helper()
 	before := everything(t, s)
-	for n := 1; n < 100; n++ {
+	for n := 1; n < 200; n++ {
 		*f = faults{step: StepStatement, times: n}
 		err := operation()
 		gotThrough := f.times > 0

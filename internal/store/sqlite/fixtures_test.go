@@ -59,6 +59,11 @@ func (m *maker) notice(number, userID string) core.Message {
 	}
 }
 
+func (m *maker) apiKey() core.APIKey {
+	id := m.id()
+	return core.APIKey{ID: id, Name: "name of " + id, Hash: []byte("hash of " + id), Scopes: []string{"stats:read"}, CreatedAt: noon}
+}
+
 func (m *maker) guess(c core.Challenge, code string) core.Guess {
 	return core.Guess{
 		ChallengeID: c.ID, CodeMACs: [][]byte{[]byte(code)}, SessionID: c.SessionID, Now: noon, CloseAt: 3,
@@ -128,6 +133,24 @@ func begun(t testing.TB, s *Store, m *maker, p core.Purpose, of core.RedeemResul
 		t.Fatalf("opening: %q, %v", got.Outcome, err)
 	}
 	return c
+}
+
+// claimedBy queues a message with a price, and has somebody claim it before all
+// others.
+func claimedBy(t testing.TB, s *Store, m *maker, holder string) core.Message {
+	t.Helper()
+	in := m.opening(m.challenge(core.PurposeSignup, m.id()))
+	in.Message.Price, in.Message.Country = 70_000, "DE"
+	in.Message.CreatedAt = noon.Add(-time.Second)
+	if _, err := s.OpenChallenge(context.Background(), in); err != nil {
+		t.Fatal(err)
+	}
+	claim := core.Claim{Holder: holder, Limit: 1, Lease: time.Hour, Now: noon}
+	got, err := s.ClaimMessages(context.Background(), core.ClaimMessages{Claim: claim})
+	if err != nil || len(got) != 1 || got[0].ID != in.Message.ID {
+		t.Fatalf("claimed %v, %v", got, err)
+	}
+	return got[0]
 }
 
 // everything is all rows of all tables, as text.

@@ -10,39 +10,31 @@ import (
 // dueMessage is a queued message with what its challenge, if any, says of it.
 type dueMessage struct {
 	core.Message
-	text  []byte // the challenge's
-	ended bool
+	position int64
+	text     []byte // the challenge's
+	ended    bool
 }
 
 // ClaimMessages implements core.Store.
-func (s *Store) ClaimMessages(ctx context.Context, claim core.ClaimMessages) ([]core.Message, error) {
-	in := claim.Claim
-	hold := max(claim.HoldFor, time.Millisecond) // or it would be due at once, and the loop endless
+func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) ([]core.Message, error) {
 	return write(ctx, s, "claiming messages", func(tx *tx) []core.Message {
 		var claimed []core.Message
-		till := tx.till(claim.Budgets, in.Now)
+		var last dueMessage
+		till := tx.till(in.Budgets, in.Now)
 		for len(claimed) < in.Limit {
-			due := tx.dueMessages(in, in.Limit-len(claimed))
+			due := tx.dueAfter(last, in.Now, in.Limit-len(claimed))
 			if len(due) == 0 {
 				break
 			}
+			last = due[len(due)-1]
 			for _, m := range due {
-				if state := m.unsendable(in); state != "" {
-					tx.giveUp(m.ID, state, in)
-					continue
+				if state := m.unsendable(in.Now); state != "" {
+					tx.giveUp(m.ID, state, in.Now)
+				} else if !till.reserve(m.Message) {
+					tx.exec("UPDATE messages SET holder = '', due_at = ? WHERE id = ?", in.Now.Add(in.HoldFor), m.ID)
+				} else {
+					claimed = append(claimed, tx.lease(m, in.Claim))
 				}
-				if !till.reserve(m.Message) {
-					tx.exec("UPDATE messages SET holder = '', due_at = ? WHERE id = ?", in.Now.Add(hold), m.ID)
-					continue
-				}
-				m.Tries++
-				tx.exec(`UPDATE messages SET tries = ?, holder = ?, due_at = ?, reserved = ?, reserved_at = ?,
-					due_since = CASE holder WHEN '' THEN due_at ELSE due_since END WHERE id = ?`,
-					m.Tries, in.Holder, in.Now.Add(in.Lease), int64(priceOf(m.Message)), in.Now, m.ID)
-				if m.ChallengeID != "" {
-					m.Sealed, m.SealedFor = m.text, m.ChallengeID
-				}
-				claimed = append(claimed, m.Message)
 			}
 		}
 		till.close()
@@ -50,22 +42,37 @@ func (s *Store) ClaimMessages(ctx context.Context, claim core.ClaimMessages) ([]
 	})
 }
 
-func (tx *tx) dueMessages(in core.Claim, limit int) []dueMessage {
-	return collect(tx, `SELECT c.sealed, c.id IS NOT NULL AND (c.sealed IS NULL OR c.redeemed_at > 0 OR c.voided_at > 0
+// dueAfter finds the oldest messages that are due, behind one of them: those
+// before it that are still due were looked at.
+func (tx *tx) dueAfter(last dueMessage, now time.Time, limit int) []dueMessage {
+	return collect(tx, `SELECT m.position, c.sealed, c.id IS NOT NULL AND (c.sealed IS NULL OR c.redeemed_at > 0 OR c.voided_at > 0
 			OR c.guesses_left <= 0 OR c.expires_at <= ?1),
 		m.id, m.challenge_id, m.user_id, m.purpose, m.channel, m.phone_key, m.phone_masked,
 		m.sealed, m.sealed_for, m.state, m.tries, m.bucket, m.country, m.price, m.created_at, m.expires_at, m.request_id
 		FROM messages m LEFT JOIN challenges c ON c.id = m.challenge_id
-		WHERE m.settled_at = 0 AND m.due_at <= ?1 ORDER BY m.created_at, m.position LIMIT ?2`,
+		WHERE m.settled_at = 0 AND m.due_at <= ?1 AND (m.created_at, m.position) > (?2, ?3)
+		ORDER BY m.created_at, m.position LIMIT ?4`,
 		func(r *row) dueMessage {
-			return dueMessage{text: r.blob(), ended: r.flag(), Message: readMessage(r)}
-		}, in.Now, limit)
+			return dueMessage{position: r.long(), text: r.blob(), ended: r.flag(), Message: readMessage(r)}
+		}, now, last.CreatedAt, last.position, limit)
+}
+
+// lease counts a try and gives the message to whoever claims it, with its text.
+func (tx *tx) lease(m dueMessage, in core.Claim) core.Message {
+	m.Tries++
+	tx.exec(`UPDATE messages SET tries = ?, holder = ?, due_at = ?, reserved = ?, reserved_at = ?,
+		due_since = CASE holder WHEN '' THEN due_at ELSE due_since END WHERE id = ?`,
+		m.Tries, in.Holder, in.Now.Add(in.Lease), int64(priceOf(m.Message)), in.Now, m.ID)
+	if m.ChallengeID != "" {
+		m.Sealed, m.SealedFor = m.text, m.ChallengeID
+	}
+	return m.Message
 }
 
 // unsendable tells what becomes of a due message that is not sent: "" if it is.
-func (m dueMessage) unsendable(in core.Claim) core.MessageState {
+func (m dueMessage) unsendable(now time.Time) core.MessageState {
 	switch {
-	case m.ended || !in.Now.Before(m.ExpiresAt):
+	case m.ended || !now.Before(m.ExpiresAt):
 		return core.MessageExpired
 	case m.Tries >= core.MaxSendTries:
 		return core.MessageFailed
@@ -74,8 +81,8 @@ func (m dueMessage) unsendable(in core.Claim) core.MessageState {
 }
 
 // giveUp takes a message from the queue, and its text.
-func (tx *tx) giveUp(id string, state core.MessageState, in core.Claim) {
-	tx.exec("UPDATE messages SET state = ?, sealed = NULL, holder = '', settled_at = ? WHERE id = ?", string(state), in.Now, id)
+func (tx *tx) giveUp(id string, state core.MessageState, now time.Time) {
+	tx.exec("UPDATE messages SET state = ?, sealed = NULL, holder = '', settled_at = ? WHERE id = ?", string(state), now, id)
 }
 
 // SettleMessage implements core.Store.

@@ -21,9 +21,8 @@ func (s *Store) Queues(ctx context.Context, now time.Time) (core.Queues, error) 
 			queues.OldestMessage = max(0, now.Sub(oldest))
 		}
 		// Positions have no gaps, and what is swept lies before all that is kept.
-		tx.all(`SELECT name, max(0, newest - max(settled, oldest - 1)) FROM sinks, (
-			SELECT coalesce((SELECT position FROM events ORDER BY position DESC LIMIT 1), 0) AS newest,
-				coalesce((SELECT position FROM events ORDER BY position LIMIT 1), 0) AS oldest)`, func(r *row) {
+		tx.all(`SELECT name, max(0, coalesce((SELECT max(position) FROM events), 0)
+			- max(settled, coalesce((SELECT min(position) FROM events), 0) - 1)) FROM sinks`, func(r *row) {
 			name := r.text()
 			queues.EventsBehind[name] = r.long()
 		})
