@@ -38,35 +38,57 @@ type Idempotency struct {
 // beginning is what the flows that begin a challenge share: who is asked to
 // prove which number, and what the look at it found.
 type beginning struct {
-	caller  Caller
-	now     time.Time
+	*sending
 	purpose Purpose
-	number  phone.Number
 	in      BeginIn
 	state   NumberState
-	user    User   // whom it is begun for; ID "" where nobody has the number
-	device  string // a device known to be user's; "" for strangers
+	user    User // whom it is begun for; ID "" where nobody has the number
+
+	beginKey, beginBody []byte // of an idempotent request
 }
 
-// look reads who has the number and how it was guessed: the one read of every
-// begin, the same for known and unknown numbers (C-60).
+// look admits a begin and reads who has the number and how it was guessed: the
+// one read of every begin, the same for known and unknown numbers (C-60).
 func (c *Core) look(ctx context.Context, caller Caller, purpose Purpose, number phone.Number, in BeginIn) (beginning, error) {
 	if err := checkBegin(in); err != nil {
 		return beginning{}, err
 	}
-	shown := c.shownDevice(in.Device)
-	state, err := c.store.Number(ctx, c.ring.Pseudonym(number.E164()), shown)
-	if err != nil {
+	b := beginning{sending: c.sendingTo(caller, c.now(), number, in.Captcha), purpose: purpose, in: in}
+	if in.Idempotency.Key != "" {
+		b.beginKey, b.beginBody = c.idempotency(string(purpose)+" "+b.session().ID, in.Idempotency)
+		b.request = b.beginBody
+	}
+	shown := ""
+	switch {
+	case purpose == PurposePhoneChange: // a stranger to the new number, whatever is shown
+	case caller.Signed != nil:
+		shown = b.session().DeviceID
+	default:
+		shown = c.shownDevice(in.Device)
+	}
+	if err := c.admitDoor(ctx, b.sending, shown != ""); err != nil {
+		return beginning{}, err
+	}
+	var err error
+	if b.state, err = c.store.Number(ctx, b.phone.Key, shown); err != nil {
 		return beginning{}, unavailable("reading a number", err)
 	}
-	b := beginning{caller: caller, now: c.now(), purpose: purpose, number: number, in: in, state: state, user: state.User}
-	if state.KnownDevice {
+	b.user = b.state.User
+	if b.state.KnownDevice {
 		b.device = shown
 	}
 	if caller.Signed != nil {
-		b.user, b.device = caller.Signed.User, caller.Signed.Session.DeviceID
+		b.user = caller.Signed.User
 	}
-	return b, nil
+	return b, c.admit(ctx, b.sending)
+}
+
+// session is the one that begins the challenge; zero where nobody is signed in.
+func (b beginning) session() Session {
+	if b.caller.Signed == nil {
+		return Session{}
+	}
+	return b.caller.Signed.Session
 }
 
 // prepare makes the challenge: id, code, sealed message, MAC. A decoy is made
@@ -83,84 +105,97 @@ func (c *Core) prepare(b beginning, pending Pending, decoy bool) (OpenChallenge,
 	expires := b.now.Add(c.settings.CodeTTL)
 	ch := Challenge{
 		ID: id, Purpose: b.purpose, Channel: ChannelSMS, Phone: sealed, Decoy: decoy,
-		UserID: b.user.ID, Generation: b.user.Generation,
+		UserID: b.user.ID, Generation: b.user.Generation, SessionID: b.session().ID,
 		DeviceID: b.device, Device: b.in.Device.label(), Pending: pending,
 		GuessesLeft: MaxGuesses, CreatedAt: b.now, ExpiresAt: expires,
 		ResendAt: c.limits.resendAt(0, b.now, expires), Dialect: DialectNative,
-		CodeLength: c.limits.codeLength(b.state, b.now),
+		CodeLength: c.limits.codeLength(b.state, b.now), BeginKey: b.beginKey, BeginBody: b.beginBody,
+	}
+	if b.longCode {
+		ch.CodeLength = longCodeDigits
 	}
 	if b.caller.Signed != nil {
-		ch.SessionID = b.caller.Signed.Session.ID
+		ch.DeviceID = b.session().DeviceID
 	}
-	if b.in.Idempotency.Key != "" {
-		ch.BeginKey, ch.BeginBody = c.idempotency(string(b.purpose)+" "+ch.SessionID, b.in.Idempotency)
-	}
-	if err := c.writeCode(b, &ch); err != nil {
-		return OpenChallenge{}, err
-	}
-	message, err := c.challengeMessage(ch, b.caller, b.now)
+	text, err := c.writeCode(b, &ch)
 	if err != nil {
 		return OpenChallenge{}, err
 	}
-	if c.isTest(b.number) {
-		message.State = MessageWithheld
+	message, err := c.challengeMessage(b.sending, ch, text)
+	if err != nil {
+		return OpenChallenge{}, err
 	}
-	return OpenChallenge{Challenge: ch, Message: message, KeyLife: idempotencyLife, Now: b.now}, nil
+	return OpenChallenge{
+		Challenge: ch, Message: message, Sends: c.sendLimits(b.sending), KeyLife: idempotencyLife, Now: b.now,
+	}, nil
 }
 
-// writeCode makes the code, its MAC and its sealed message.
-func (c *Core) writeCode(b beginning, ch *Challenge) error {
+// writeCode makes the code, its MAC and its sealed message, whose text it gives.
+func (c *Core) writeCode(b beginning, ch *Challenge) (keyring.Secret, error) {
 	code, err := keyring.NewCode(ch.CodeLength, c.rand)
 	if err != nil {
-		return unavailable("making a code", err)
+		return "", unavailable("making a code", err)
 	}
-	if fixed, ok := c.settings.TestNumbers[b.number.E164()]; ok {
+	if fixed, ok := c.testCode(b.number.E164()); ok {
 		code, ch.CodeLength = keyring.Secret(fixed), len(fixed)
 	}
 	lang := locale.Match(b.in.Locale, b.caller.Languages)
-	text := locale.CodeMessage(lang, string(b.purpose), locale.Vars{
+	text := keyring.Secret(locale.CodeMessage(lang, string(b.purpose), locale.Vars{
 		App: c.settings.AppName, Code: code.Reveal(), Host: c.settings.Host,
 		Minutes: int(c.settings.CodeTTL / time.Minute),
-	})
-	ch.Sealed, err = SealText(c.ring, c.rand, ch.ID, b.number, keyring.Secret(text))
+	}))
+	ch.Sealed, err = SealText(c.ring, c.rand, ch.ID, b.number, text)
 	if err != nil {
-		return unavailable("writing a message", err)
+		return "", unavailable("writing a message", err)
 	}
 	ch.CodeMAC = c.ring.CodeMACs(ch.ID, string(ch.Purpose), ch.Phone.Key, code)[0]
-	return nil
+	return text, nil
 }
 
 // challengeMessage queues a challenge's own sealed text.
-func (c *Core) challengeMessage(ch Challenge, caller Caller, now time.Time) (Message, error) {
-	id, err := c.newID(now)
+func (c *Core) challengeMessage(s *sending, ch Challenge, text keyring.Secret) (Message, error) {
+	id, err := c.newID(s.now)
 	if err != nil {
 		return Message{}, err
 	}
 	state := MessageQueued
-	if ch.Decoy {
+	if ch.Decoy || s.test {
 		state = MessageWithheld
 	}
 	return Message{
 		ID: id, ChallengeID: ch.ID, UserID: ch.UserID, Purpose: string(ch.Purpose), Channel: ch.Channel,
 		PhoneKey: ch.Phone.Key, PhoneMasked: ch.Phone.Masked, State: state,
-		CreatedAt: now, ExpiresAt: ch.ExpiresAt, RequestID: caller.RequestID,
+		Bucket: s.device, Country: s.country, Price: c.settings.Prices.price(s.number, text),
+		CreatedAt: s.now, ExpiresAt: ch.ExpiresAt, RequestID: s.caller.RequestID,
 	}, nil
 }
 
-// openChallenge commits a begun challenge and answers it.
-func (c *Core) openChallenge(ctx context.Context, b beginning, op OpenChallenge, name event.Name) (Challenge, error) {
+// begin prepares and commits a challenge that was admitted, and answers it.
+func (c *Core) begin(ctx context.Context, b beginning, pending Pending, decoy bool, name event.Name) (Challenge, error) {
+	op, err := c.prepare(b, pending, decoy)
+	if err != nil {
+		return Challenge{}, c.unsent(ctx, b.sending, err)
+	}
 	op.Event = about(c.event(b.caller, b.now, name, event.Success), op.Challenge.Phone)
 	op.Event.Method = string(op.Challenge.Channel)
 	op.Event.UserID = b.user.ID
+	if b.test {
+		op.Event = op.Event.With("test_number", true)
+	}
 	result, err := c.store.OpenChallenge(ctx, op)
 	switch {
 	case err != nil:
-		return Challenge{}, unavailable("opening a challenge", err)
+		return Challenge{}, c.unsent(ctx, b.sending, unavailable("opening a challenge", err))
 	case result.Outcome == KeyConflict:
-		return Challenge{}, &Error{Code: CodeIdempotencyConflict}
+		return Challenge{}, c.unsent(ctx, b.sending, &Error{Code: CodeIdempotencyConflict})
 	case result.Outcome == SessionEnded:
-		return Challenge{}, &Error{Code: CodeInvalidToken}
+		return Challenge{}, c.unsent(ctx, b.sending, &Error{Code: CodeInvalidToken})
+	case result.Outcome == Limited:
+		return Challenge{}, c.overSent(ctx, b.sending, result.Limit, result.RetryAt)
+	case result.Outcome == Repeated:
+		return result.Challenge, c.unsent(ctx, b.sending, nil)
 	}
+	c.sent(ctx, b.sending)
 	return result.Challenge, nil
 }
 
@@ -183,8 +218,18 @@ func (c *Core) shownDevice(d DeviceIn) string {
 	return shown.DeviceID
 }
 
+// testCode is the fixed code of a test number of the operator's. Past their
+// time they are numbers like any other.
+func (c *Core) testCode(e164 string) (string, bool) {
+	code, ok := c.settings.TestNumbers[e164]
+	if until := c.settings.TestNumbersUntil; ok && !until.IsZero() && !c.now().Before(until) {
+		return "", false
+	}
+	return code, ok
+}
+
 func (c *Core) isTest(n phone.Number) bool {
-	_, ok := c.settings.TestNumbers[n.E164()]
+	_, ok := c.testCode(n.E164())
 	return ok
 }
 

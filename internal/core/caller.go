@@ -115,14 +115,26 @@ func address(a netip.Addr) string {
 
 // network is the /24 or /48 that an address lies in: what changes when a
 // session moves to another place (C-34).
-func network(a netip.Addr) string {
+func network(a netip.Addr) string { return within(a, 24, 48) }
+
+// host is what counts as one address: an IPv4 address, or the /64 that an IPv6
+// one lies in. A mapped IPv4 address is an IPv4 address (C-44).
+func host(a netip.Addr) string {
+	if a.Unmap().Is4() {
+		return address(a)
+	}
+	return within(a, 32, 64)
+}
+
+// within is the network of so many bits that an address lies in.
+func within(a netip.Addr, bits4, bits6 int) string {
 	if !a.IsValid() {
 		return ""
 	}
 	a = a.Unmap().WithZone("")
-	bits := 48
+	bits := bits6
 	if a.Is4() {
-		bits = 24
+		bits = bits4
 	}
 	prefix, err := a.Prefix(bits)
 	if err != nil {
@@ -136,7 +148,7 @@ func network(a netip.Addr) string {
 func (c *Core) number(input string) (phone.Number, error) {
 	if len(c.settings.TestNumbers) > 0 {
 		if e164, err := phone.Normalize(input, c.settings.DefaultRegion); err == nil {
-			if _, ok := c.settings.TestNumbers[e164]; ok {
+			if _, ok := c.testCode(e164); ok {
 				return phone.FromE164(e164)
 			}
 		}

@@ -80,6 +80,10 @@ type Challenge struct {
 	Thumbprint string // the DPoP key it was begun with (RFC 7638), or ""
 }
 
+// byStranger tells whether whoever began it is a stranger to its number. Who
+// moves an account is one to the new number, on whatever device.
+func (c Challenge) byStranger() bool { return c.DeviceID == "" || c.Purpose == PurposePhoneChange }
+
 // Pending is a signup's profile and password, which belong to nobody until
 // the code is redeemed.
 type Pending struct {

@@ -150,10 +150,10 @@ func TestC05ACodeOpensOnlyItsOwnChallenge(t *testing.T) {
 	h := newHouse(t)
 	set := h.signUp(alice, goodPassword)
 	me := h.as(set)
-	begun := map[core.Purpose]core.Challenge{
-		core.PurposeSignup: h.begin(alice),
-		core.PurposeLogin:  h.loginSMS(alice, ""),
-	}
+	begun := map[core.Purpose]core.Challenge{core.PurposeSignup: h.begin(alice)}
+	h.pass(sendWaits[0])
+	begun[core.PurposeLogin] = h.loginSMS(alice, "")
+	h.pass(sendWaits[1])
 	var err error
 	begun[core.PurposePasswordReset], err = h.ResetPassword(ctx, stranger(), core.BeginIn{PhoneNumber: alice})
 	want(t, err, "")
@@ -206,9 +206,10 @@ func TestC05BoundPurposesNeedTheSessionThatBeganThem(t *testing.T) {
 
 func TestC07FailedGuessesCountOverAllChallenges(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHouse(t, unhurried)
 	for range 10 {
 		ch := h.begin(alice)
+		h.pass(longestWait)
 		code := h.code(ch)
 		for range 3 {
 			_, err := h.verify(ch, wrong(code))
@@ -228,7 +229,8 @@ func TestC09BeginningVoidsNobodyElses(t *testing.T) {
 	h := newHouse(t)
 	owner := h.begin(alice)
 	code := h.code(owner)
-	for range 5 {
+	for _, wait := range sendWaits {
+		h.pass(wait)
 		h.begin(alice)
 	}
 	if _, err := h.verify(owner, code); err != nil {
@@ -253,26 +255,30 @@ func TestC10NoWordOfTheUserIsInAMessage(t *testing.T) {
 
 func TestC11CodesGrowAfterTenFailures(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHouse(t, unhurried)
 	known := h.signUp(alice, "")
 	fail := func(times int) {
 		for range times {
 			ch := h.loginSMS(alice, "")
 			_, err := h.verify(ch, wrong(h.code(ch)))
 			want(t, err, core.CodeInvalidCode)
+			h.pass(longestWait)
 		}
 	}
 	fail(9)
 	if ch := h.loginSMS(alice, ""); ch.CodeLength != 6 {
 		t.Fatalf("after 9 failures a code has %d digits", ch.CodeLength)
 	}
+	h.pass(longestWait)
 	fail(1)
-	for name, ch := range map[string]core.Challenge{
-		"login": h.loginSMS(alice, ""), "signup": h.begin(alice), "known device": h.loginSMS(alice, known.DeviceToken),
+	for name, begin := range map[string]func() core.Challenge{
+		"login": func() core.Challenge { return h.loginSMS(alice, "") }, "signup": func() core.Challenge { return h.begin(alice) },
+		"known device": func() core.Challenge { return h.loginSMS(alice, known.DeviceToken) },
 	} {
-		if ch.CodeLength != 8 {
+		if ch := begin(); ch.CodeLength != 8 {
 			t.Errorf("%s after 10 failures: %d digits, want 8", name, ch.CodeLength)
 		}
+		h.pass(longestWait)
 	}
 	ch := h.loginSMS(alice, "")
 	if _, err := h.verify(ch, h.code(ch)); err != nil {
@@ -281,6 +287,7 @@ func TestC11CodesGrowAfterTenFailures(t *testing.T) {
 	if ch := h.loginSMS(alice, ""); ch.CodeLength != 6 {
 		t.Errorf("after a stranger's success a code has %d digits, want 6", ch.CodeLength)
 	}
+	h.pass(longestWait)
 	fail(10)
 	h.pass(30 * 24 * time.Hour)
 	if ch := h.loginSMS(alice, ""); ch.CodeLength != 6 {
@@ -290,11 +297,12 @@ func TestC11CodesGrowAfterTenFailures(t *testing.T) {
 
 func TestC11DecoysGrowAlike(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHouse(t, unhurried)
 	for range 10 {
 		ch := h.loginSMS(bob, "")
 		_, err := h.verify(ch, "000000")
 		want(t, err, core.CodeInvalidCode)
+		h.pass(longestWait)
 	}
 	if ch := h.loginSMS(bob, ""); ch.CodeLength != 8 {
 		t.Errorf("a decoy after 10 failures has %d digits, want 8", ch.CodeLength)
@@ -304,21 +312,19 @@ func TestC11DecoysGrowAlike(t *testing.T) {
 func TestC40TheThirtyFirstFailedCodeIsNotEvaluated(t *testing.T) {
 	t.Parallel()
 	for _, number := range []string{alice, bob} { // with and without an account
-		h := newHouse(t)
+		h := newHouse(t, unhurried)
 		h.signUp(alice, "")
 		start := h.clock()
-		for i := range 30 {
+		for range 30 {
 			ch := h.loginSMS(number, "")
 			_, err := h.verify(ch, keyring.Secret(strings.Repeat("0", ch.CodeLength)))
 			want(t, err, core.CodeInvalidCode)
-			if i == 0 {
-				h.pass(time.Hour)
-			}
+			h.pass(longestWait)
 		}
 		ch := h.loginSMS(number, "")
 		_, err := h.verify(ch, keyring.Secret(strings.Repeat("0", ch.CodeLength)))
 		refusal := want(t, err, core.CodeRateLimited)
-		if want := 23 * time.Hour; refusal.RetryAfter != want {
+		if want := start.Add(24 * time.Hour).Sub(h.clock()); refusal.RetryAfter != want {
 			t.Errorf("retry after %v, want %v", refusal.RetryAfter, want)
 		}
 		if now, _ := h.store.Challenge(ctx, ch.ID); now.GuessesLeft != core.MaxGuesses {
@@ -329,7 +335,6 @@ func TestC40TheThirtyFirstFailedCodeIsNotEvaluated(t *testing.T) {
 		ch = h.loginSMS(number, "")
 		_, err = h.verify(ch, keyring.Secret(strings.Repeat("0", ch.CodeLength)))
 		want(t, err, core.CodeInvalidCode)
-		ch = h.loginSMS(number, "")
 		_, err = h.verify(ch, keyring.Secret(strings.Repeat("0", ch.CodeLength)))
 		want(t, err, core.CodeRateLimited)
 	}
@@ -337,12 +342,13 @@ func TestC40TheThirtyFirstFailedCodeIsNotEvaluated(t *testing.T) {
 
 func TestC42AStrangerWhoBurnsAllLocksNobodyOut(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHouse(t, unhurried)
 	known := h.signUp(alice, goodPassword)
 	for range 30 {
 		ch := h.loginSMS(alice, "")
 		_, err := h.verify(ch, wrong(h.code(ch)))
 		want(t, err, core.CodeInvalidCode)
+		h.pass(longestWait)
 	}
 	// Codes are exhausted for strangers; their passwords are not.
 	ch := h.loginSMS(alice, "")

@@ -75,6 +75,9 @@ type Settings struct {
 
 // New makes a Core.
 func New(d Deps) *Core {
+	if d.Limiter == nil {
+		d.Limiter = limit.NewMemory(limit.MemoryOptions{})
+	}
 	return &Core{
 		store: d.Store, ring: d.Ring, tokens: d.Tokens, hasher: d.Hasher, policy: d.Policy,
 		traffic: d.Traffic, clock: d.Now, rand: d.Rand, limiter: d.Limiter, captcha: d.Captcha,

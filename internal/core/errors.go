@@ -75,6 +75,9 @@ func unavailable(doing string, err error) error {
 	return &Error{Code: CodeUnavailable, RetryAfter: unavailableRetry, Cause: fmt.Errorf("%s: %w", doing, err)}
 }
 
+// isUncertain tells whether an operation may have happened although it failed.
+func isUncertain(err error) bool { return errors.Is(err, ErrUncertain) }
+
 // rateLimited refuses until a time.
 func rateLimited(now, until time.Time) error {
 	return &Error{Code: CodeRateLimited, RetryAfter: max(until.Sub(now), time.Second)}

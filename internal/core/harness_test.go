@@ -12,9 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/internal/captcha"
 	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/keyring"
+	"github.com/countersign/countersign/internal/limit"
 	"github.com/countersign/countersign/internal/password"
 	"github.com/countersign/countersign/internal/store/sqlite"
 	"github.com/countersign/countersign/internal/token"
@@ -38,6 +40,8 @@ type house struct {
 	tokens   *token.Minter
 	hasher   *password.Hasher
 	settings core.Settings
+	limiter  limit.Limiter
+	captcha  captcha.Verifier // nil: none
 
 	mu      sync.Mutex
 	now     time.Time
@@ -52,7 +56,7 @@ func newHouse(t testing.TB, change ...func(*core.Settings)) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	h := &house{t: t, store: store, now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
+	h := &house{t: t, store: store, limiter: limit.NewMemory(limit.MemoryOptions{}), now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
 	h.settings = core.Settings{
 		AppName: "Test", Host: "example.com", CodeTTL: 10 * time.Minute, RefreshGrace: 10 * time.Second,
 		IdleTimeout: 30 * 24 * time.Hour, Lifetime: 365 * 24 * time.Hour, ReauthWindow: 10 * time.Minute,
@@ -84,8 +88,19 @@ func (h *house) coreOver(store core.Store) *core.Core {
 	return core.New(core.Deps{
 		Store: store, Ring: h.ring, Tokens: h.tokens, Hasher: h.hasher,
 		Policy: password.NewPolicy(8, h.settings.AppName, nil), Traffic: h.heard, Now: h.clock, Rand: rand.Reader,
-		Settings: h.settings,
+		Limiter: h.limiter, Captcha: h.captcha, Settings: h.settings,
 	})
+}
+
+// The waits between messages to one number that nobody redeems, and the longest.
+var sendWaits = []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute}
+
+const longestWait = 5 * time.Minute
+
+// unhurried lets who keeps to the waits send more often than five times an hour:
+// for tests of what comes after sending.
+func unhurried(s *core.Settings) {
+	s.Limits = map[string]limit.Rule{"send_number_hour": {N: 1000}, "send_number_day": {N: 1000}}
 }
 
 func newRing(t testing.TB, now time.Time) *keyring.Ring {

@@ -19,6 +19,13 @@ const unavailableRetry = time.Second
 // CloseAt is how many failed passwords in a row close a number to strangers (C-41).
 const CloseAt = 100
 
+// What a solved captcha opens of a number's messages once strangers have
+// exhausted them (C-42): so many an hour, and a day.
+const (
+	spareHour = 3
+	spareDay  = 5
+)
+
 const (
 	codeDigits     = 6 // C-01
 	longCodeDigits = 8 // C-11, C-45

@@ -7,7 +7,6 @@ import (
 	"github.com/countersign/countersign/internal/captcha"
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/keyring"
-	"github.com/countersign/countersign/internal/phone"
 )
 
 // LoginSMS begins a sign-in by code. A number without an account gets a decoy.
@@ -32,11 +31,7 @@ func (c *Core) beginForAccount(ctx context.Context, caller Caller, purpose Purpo
 		return Challenge{}, err
 	}
 	decoy := begun.user.ID == ""
-	op, err := c.prepare(begun, Pending{}, decoy)
-	if err != nil {
-		return Challenge{}, err
-	}
-	return c.openChallenge(ctx, begun, op, name)
+	return c.begin(ctx, begun, Pending{}, decoy, name)
 }
 
 // LoginPasswordIn is a sign-in by password.
@@ -58,6 +53,15 @@ func (c *Core) LoginPassword(ctx context.Context, caller Caller, in LoginPasswor
 	if err != nil {
 		return TokenSet{}, err
 	}
+	g := c.guessAt(caller, number, c.shownDevice(in.Device))
+	g.solution = in.Captcha
+	if err := c.admitPassword(ctx, g); err != nil {
+		return TokenSet{}, err
+	}
+	defer c.settlePassword(ctx, g)
+	if err := c.admitCaptcha(ctx, g); err != nil {
+		return TokenSet{}, err
+	}
 	slot, err := c.acquire(ctx)
 	if err != nil {
 		return TokenSet{}, err
@@ -65,7 +69,7 @@ func (c *Core) LoginPassword(ctx context.Context, caller Caller, in LoginPasswor
 	defer slot.Release()
 
 	now := c.now()
-	tried, err := c.tryPassword(ctx, caller, now, number, c.shownDevice(in.Device))
+	tried, err := c.tryPassword(ctx, g, now)
 	if err != nil {
 		return TokenSet{}, err
 	}
@@ -119,10 +123,8 @@ func (c *Core) openSession(ctx context.Context, tried triedPassword, op OpenSess
 // judgement.
 type triedPassword struct {
 	TryPasswordResult
-	caller Caller
-	now    time.Time
-	phone  SealedPhone // Key and Masked
-	device string      // shown by the caller
+	*guess
+	now time.Time
 }
 
 // counter names what a right password clears.
@@ -139,18 +141,15 @@ func (t triedPassword) event(c *Core, name event.Name, outcome event.Outcome) ev
 // tryPassword takes the try before its password is judged, or refuses it
 // unevaluated (C-41, C-62). The caller holds a hashing slot by now, so that
 // overload counts nothing.
-func (c *Core) tryPassword(ctx context.Context, caller Caller, now time.Time, number phone.Number, device string) (triedPassword, error) {
-	tried := triedPassword{
-		caller: caller, now: now, device: device,
-		phone: SealedPhone{Key: c.ring.Pseudonym(number.E164()), Masked: number.Masked()},
-	}
+func (c *Core) tryPassword(ctx context.Context, g *guess, now time.Time) (triedPassword, error) {
+	tried := triedPassword{guess: g, now: now}
 	unlocked := tried.event(c, event.AccountUnlocked, event.Success)
 	unlocked.Reason = "wait_over"
 	op := TryPassword{
-		PhoneKey: tried.phone.Key, DeviceID: device, Limits: c.limits.passwords, Now: now, OnUnlocked: unlocked,
+		PhoneKey: g.phone.Key, DeviceID: g.device, Limits: c.limits.passwords, Now: now, OnUnlocked: unlocked,
 	}
-	if caller.Signed != nil {
-		op.SessionID = caller.Signed.Session.ID
+	if g.caller.Signed != nil {
+		op.SessionID = g.caller.Signed.Session.ID
 	}
 	var err error
 	tried.TryPasswordResult, err = c.store.TryPassword(ctx, op)
@@ -160,9 +159,7 @@ func (c *Core) tryPassword(ctx context.Context, caller Caller, now time.Time, nu
 	case tried.Outcome == SessionEnded:
 		return tried, &Error{Code: CodeInvalidToken}
 	case tried.Outcome == Locked:
-		e := tried.event(c, event.RateLimited, event.Failure)
-		e.Reason = "failed_passwords"
-		c.traffic(e)
+		c.tellGuess(g, "failed_passwords")
 		return tried, rateLimited(now, tried.RetryAt)
 	}
 	return tried, nil
@@ -170,6 +167,7 @@ func (c *Core) tryPassword(ctx context.Context, caller Caller, now time.Time, nu
 
 // failPassword tells of a wrong password, and of the wait it earned.
 func (c *Core) failPassword(ctx context.Context, tried triedPassword) error {
+	tried.failed = !tried.KnownDevice
 	op := FailPassword{Now: tried.now, OnFailed: tried.event(c, event.FailedLogin, event.Failure)}
 	switch {
 	case !tried.Found:

@@ -27,15 +27,15 @@ func (c *Core) notice(caller Caller, now time.Time, user User, kind string) (Mes
 		return Message{}, err
 	}
 	lang := locale.Match(user.Locale, caller.Languages)
-	text := locale.Notice(lang, kind, locale.Vars{App: c.settings.AppName, Host: c.settings.Host})
-	sealed, err := SealText(c.ring, c.rand, id, number, keyring.Secret(text))
+	text := keyring.Secret(locale.Notice(lang, kind, locale.Vars{App: c.settings.AppName, Host: c.settings.Host}))
+	sealed, err := SealText(c.ring, c.rand, id, number, text)
 	if err != nil {
 		return Message{}, unavailable("writing a notice", err)
 	}
 	m := Message{
 		ID: id, UserID: user.ID, Purpose: kind + "_notice", Channel: ChannelSMS,
 		PhoneKey: user.Phone.Key, PhoneMasked: user.Phone.Masked, Sealed: sealed, SealedFor: id,
-		State: MessageQueued, CreatedAt: now, ExpiresAt: now.Add(noticeLife), RequestID: caller.RequestID,
+		State: MessageQueued, Country: number.Region(), Price: c.settings.Prices.price(number, text), CreatedAt: now, ExpiresAt: now.Add(noticeLife), RequestID: caller.RequestID,
 	}
 	if c.isTest(number) {
 		m.State = MessageWithheld

@@ -33,20 +33,27 @@ func (c *Core) ChangePassword(ctx context.Context, caller Caller, in ChangePassw
 	if user.PasswordHash != "" && in.Current == nil {
 		return invalid("current_password", "is required")
 	}
-	now := c.now()
+	g := c.guessAt(caller, number, session.DeviceID)
+	if user.PasswordHash != "" {
+		if err := c.admitPassword(ctx, g); err != nil {
+			return err
+		}
+		defer c.settlePassword(ctx, g)
+	}
 	slot, err := c.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer slot.Release()
 
+	now := c.now()
 	op := SetPassword{SessionID: session.ID, Generation: user.Generation, HistoryKeep: HashHistory, Now: now}
 	if user.PasswordHash == "" {
 		if err := c.fresh(session, now); err != nil {
 			return err
 		}
 	} else {
-		tried, err := c.tryPassword(ctx, caller, now, number, session.DeviceID)
+		tried, err := c.tryPassword(ctx, g, now)
 		if err != nil {
 			return err
 		}
@@ -92,7 +99,7 @@ func (c *Core) setPassword(ctx context.Context, op SetPassword) error {
 // verifyReset sets a new password by a reset's code. Only static checks come
 // before the code is touched; those that depend on the account come after it
 // has matched, and then consume nothing (C-15).
-func (c *Core) verifyReset(ctx context.Context, p proof, fresh *keyring.Secret) (TokenSet, error) {
+func (c *Core) verifyReset(ctx context.Context, p *proof, fresh *keyring.Secret) (TokenSet, error) {
 	number, err := c.open(p.challenge.Phone, p.challenge.ID)
 	if err != nil {
 		return TokenSet{}, err
@@ -124,7 +131,7 @@ func (c *Core) verifyReset(ctx context.Context, p proof, fresh *keyring.Secret) 
 	return c.redeemReset(ctx, p, match.User, hash)
 }
 
-func (c *Core) redeemReset(ctx context.Context, p proof, user User, hash password.Hash) (TokenSet, error) {
+func (c *Core) redeemReset(ctx context.Context, p *proof, user User, hash password.Hash) (TokenSet, error) {
 	signIn, err := c.signInByCode(p)
 	if err != nil {
 		return TokenSet{}, err

@@ -245,6 +245,7 @@ func TestC57AResetEndsEverythingAndTellsTheOwner(t *testing.T) {
 	login := h.loginSMS(alice, "")
 	loginCode := h.code(login)
 
+	h.pass(sendWaits[0])
 	ch := h.beginReset(alice)
 	if _, err := h.refresh(set.RefreshToken, ""); err != nil {
 		t.Fatalf("a reset changed something before proof: %v", err)

@@ -28,15 +28,11 @@ func (c *Core) ChangePhone(ctx context.Context, caller Caller, in BeginIn) (Chal
 	if err != nil {
 		return Challenge{}, err
 	}
-	op, err := c.prepare(begun, Pending{}, false)
-	if err != nil {
-		return Challenge{}, err
-	}
-	return c.openChallenge(ctx, begun, op, event.PhoneChangeStarted)
+	return c.begin(ctx, begun, Pending{}, false, event.PhoneChangeStarted)
 }
 
 // verifyPhoneChange moves the account and tells the old number (C-52).
-func (c *Core) verifyPhoneChange(ctx context.Context, p proof) (UserView, error) {
+func (c *Core) verifyPhoneChange(ctx context.Context, p *proof) (UserView, error) {
 	user := p.caller.Signed.User
 	number, err := c.open(p.challenge.Phone, p.challenge.ID)
 	if err != nil {

@@ -1,10 +1,41 @@
 package core
 
+import (
+	"github.com/countersign/countersign/internal/keyring"
+	"github.com/countersign/countersign/internal/locale"
+	"github.com/countersign/countersign/internal/phone"
+)
+
 // Prices are what one segment of a message costs, by country (ISO 3166-1
 // alpha-2), by the beginning of a number ("+49151"; the longest wins, and wins
 // over the country), and "*" for everywhere else. Where nothing fits, the dearest
 // holds. Nil: everything is free.
 type Prices map[string]Money
+
+// price is what a text to a number costs, in as many segments as it takes.
+func (p Prices) price(n phone.Number, text keyring.Secret) Money {
+	segments, _ := locale.Segments(text.Reveal())
+	return Money(segments) * p.segment(n)
+}
+
+func (p Prices) segment(n phone.Number) Money {
+	e164 := n.E164()
+	for end := len(e164); end > 1; end-- {
+		if price, ok := p[e164[:end]]; ok {
+			return price
+		}
+	}
+	for _, where := range []string{n.Region(), "*"} {
+		if price, ok := p[where]; ok {
+			return price
+		}
+	}
+	var most Money
+	for _, price := range p {
+		most = max(most, price)
+	}
+	return most
+}
 
 // RoughPrices is what a segment costs about everywhere, in US dollars: close
 // enough for a budget to hold, no provider's offer.

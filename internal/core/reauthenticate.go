@@ -17,6 +17,11 @@ func (c *Core) ReauthenticatePassword(ctx context.Context, caller Caller, typed 
 	if err != nil {
 		return TokenSet{}, err
 	}
+	g := c.guessAt(caller, number, session.DeviceID)
+	if err := c.admitPassword(ctx, g); err != nil {
+		return TokenSet{}, err
+	}
+	defer c.settlePassword(ctx, g)
 	slot, err := c.acquire(ctx)
 	if err != nil {
 		return TokenSet{}, err
@@ -24,7 +29,7 @@ func (c *Core) ReauthenticatePassword(ctx context.Context, caller Caller, typed 
 	defer slot.Release()
 
 	now := c.now()
-	tried, err := c.tryPassword(ctx, caller, now, number, session.DeviceID)
+	tried, err := c.tryPassword(ctx, g, now)
 	if err != nil {
 		return TokenSet{}, err
 	}
@@ -77,14 +82,10 @@ func (c *Core) ReauthenticateSMS(ctx context.Context, caller Caller, in BeginIn)
 	if err != nil {
 		return Challenge{}, err
 	}
-	op, err := c.prepare(begun, Pending{}, false)
-	if err != nil {
-		return Challenge{}, err
-	}
-	return c.openChallenge(ctx, begun, op, event.ReauthenticationStarted)
+	return c.begin(ctx, begun, Pending{}, false, event.ReauthenticationStarted)
 }
 
-func (c *Core) verifyReauthentication(ctx context.Context, p proof) (TokenSet, error) {
+func (c *Core) verifyReauthentication(ctx context.Context, p *proof) (TokenSet, error) {
 	result, err := c.store.RedeemReauthentication(ctx, RedeemReauthentication{
 		Guess: p.guess, TokenKeyID: c.ring.KeyID(),
 		OnConfirmed: c.codeEvent(p, event.Reauthenticated, event.Success, ""),

@@ -29,6 +29,9 @@ func (c *Core) Refresh(ctx context.Context, caller Caller, in RefreshIn) (TokenS
 	if err != nil {
 		return TokenSet{}, c.refuseRefresh(caller, now, Session{ID: shown.SessionID}, "malformed")
 	}
+	if err := c.admitRefresh(ctx, caller, now, shown.SessionID); err != nil {
+		return TokenSet{}, err
+	}
 	result, err := c.store.RotateSession(ctx, c.rotation(caller, now, shown, c.shownDevice(in.Device)))
 	if err != nil {
 		return TokenSet{}, unavailable("rotating a session", err)
@@ -49,6 +52,18 @@ func (c *Core) Refresh(ctx context.Context, caller Caller, in RefreshIn) (TokenS
 	}
 	c.traffic(e)
 	return c.tokenSet(result.Session, result.User, shown.Secret, now)
+}
+
+// admitRefresh bounds the refreshes of one session. Its refusal ends nothing.
+func (c *Core) admitRefresh(ctx context.Context, caller Caller, now time.Time, session string) error {
+	full, err := c.take(ctx, now, c.limits.counts(nil, limitRefreshSession, session)...)
+	if err != nil || full.Refused == "" {
+		return err
+	}
+	e := c.event(caller, now, event.RateLimited, event.Failure)
+	e.Method, e.Reason, e.SessionID = methodRefresh, full.Refused, session
+	c.traffic(e)
+	return rateLimited(now, now.Add(full.RetryAfter))
 }
 
 func (c *Core) rotation(caller Caller, now time.Time, shown token.Refresh, device string) RotateSession {

@@ -2,10 +2,10 @@ package core
 
 import (
 	"context"
-	"time"
 
 	"github.com/countersign/countersign/internal/captcha"
 	"github.com/countersign/countersign/internal/event"
+	"github.com/countersign/countersign/internal/keyring"
 )
 
 // ResendIn asks for a challenge's code once more.
@@ -29,57 +29,79 @@ func (c *Core) Resend(ctx context.Context, caller Caller, in ResendIn) (Challeng
 	if !bound(ch.Purpose) {
 		caller.Signed = nil
 	}
-	now := c.now()
-	message, err := c.challengeMessage(ch, caller, now)
+	s, text, err := c.sendingAgain(caller, ch, in.Captcha)
 	if err != nil {
 		return Challenge{}, err
 	}
-	if err := c.withholdTest(ch, &message); err != nil {
+	if err := c.admitDoor(ctx, s, s.device != ""); err != nil {
 		return Challenge{}, err
 	}
-	e := about(c.event(caller, now, event.CodeResent, event.Success), ch.Phone)
+	if err := c.admit(ctx, s); err != nil {
+		return Challenge{}, err
+	}
+	message, err := c.challengeMessage(s, ch, text)
+	if err != nil {
+		return Challenge{}, c.unsent(ctx, s, err)
+	}
+	e := about(c.event(caller, s.now, event.CodeResent, event.Success), ch.Phone)
 	e.Method, e.UserID = string(ch.Channel), ch.UserID
+	if s.test {
+		e = e.With("test_number", true)
+	}
 	result, err := c.store.ResendChallenge(ctx, ResendChallenge{
-		ID: ch.ID, Resends: ch.Resends, NextResendAt: c.limits.resendAt(ch.Resends+1, now, ch.ExpiresAt),
-		Message: message, Now: now, Event: e,
+		ID: ch.ID, Resends: ch.Resends, NextResendAt: c.limits.resendAt(ch.Resends+1, s.now, ch.ExpiresAt),
+		Message: message, Sends: c.sendLimits(s), Now: s.now, Event: e,
 	})
 	if err != nil {
-		return Challenge{}, unavailable("resending a code", err)
+		return Challenge{}, c.unsent(ctx, s, unavailable("resending a code", err))
 	}
-	switch result.Outcome {
+	return result.Challenge, c.resent(ctx, s, result)
+}
+
+// resent turns an outcome into what the caller is told; nil for what was sent.
+func (c *Core) resent(ctx context.Context, s *sending, r ResendChallengeResult) error {
+	switch r.Outcome {
 	case Expired:
-		return Challenge{}, &Error{Code: CodeChallengeExpired}
+		return c.unsent(ctx, s, &Error{Code: CodeChallengeExpired})
 	case Spent:
-		return Challenge{}, &Error{Code: CodeChallengeSpent}
+		return c.unsent(ctx, s, &Error{Code: CodeChallengeSpent})
 	case NotFound:
-		return Challenge{}, &Error{Code: CodeNotFound}
+		return c.unsent(ctx, s, &Error{Code: CodeNotFound})
 	case TooEarly:
-		return Challenge{}, c.tooEarly(e, result.Challenge, now)
+		return c.unsent(ctx, s, c.tooEarly(s, r.Challenge))
+	case Limited:
+		return c.overSent(ctx, s, r.Limit, r.RetryAt)
 	}
-	return result.Challenge, nil
+	c.sent(ctx, s)
+	return nil
+}
+
+// sendingAgain is a challenge's message once more. Its text is gone once the
+// challenge takes no guess; the store refuses it then.
+func (c *Core) sendingAgain(caller Caller, ch Challenge, solution captcha.Solution) (*sending, keyring.Secret, error) {
+	number, err := c.open(ch.Phone, ch.ID)
+	if err != nil {
+		return nil, "", err
+	}
+	s := c.sendingTo(caller, c.now(), number, solution)
+	if !ch.byStranger() {
+		s.device = ch.DeviceID
+	}
+	if len(ch.Sealed) == 0 {
+		return s, "", nil
+	}
+	_, text, err := OpenText(c.ring, Message{ID: ch.ID, Sealed: ch.Sealed, SealedFor: ch.ID})
+	if err != nil {
+		return nil, "", unavailable("opening a message", err)
+	}
+	return s, text, nil
 }
 
 // tooEarly refuses a resend until the next is due; where none is left, until
 // the challenge has ended and another can be begun.
-func (c *Core) tooEarly(e event.Event, ch Challenge, now time.Time) error {
-	e.Name, e.Outcome, e.Reason = event.RateLimited, event.Failure, "resend"
-	c.traffic(e)
+func (c *Core) tooEarly(s *sending, ch Challenge) error {
 	if ch.ResendAt.IsZero() {
-		return rateLimited(now, ch.ExpiresAt)
+		return c.overLimit(s, "resend", ch.ExpiresAt)
 	}
-	return rateLimited(now, ch.ResendAt)
-}
-
-func (c *Core) withholdTest(ch Challenge, m *Message) error {
-	if len(c.settings.TestNumbers) == 0 {
-		return nil
-	}
-	number, err := c.open(ch.Phone, ch.ID)
-	if err != nil {
-		return err
-	}
-	if c.isTest(number) {
-		m.State = MessageWithheld
-	}
-	return nil
+	return c.overLimit(s, "resend", ch.ResendAt)
 }

@@ -252,11 +252,11 @@ func TestC29TokensStateWhatWasProved(t *testing.T) {
 
 func TestC30FiftySessionsAndAnothersIsNotFound(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHouse(t, unhurried)
 	oldest := h.signUp(alice, "")
 	var newest core.TokenSet
 	for range core.MaxSessions {
-		h.pass(time.Second)
+		h.pass(longestWait)
 		newest = h.signIn(alice)
 	}
 	_, err := h.refresh(oldest.RefreshToken, "")

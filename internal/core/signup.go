@@ -6,7 +6,6 @@ import (
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/keyring"
 	"github.com/countersign/countersign/internal/password"
-	"github.com/countersign/countersign/internal/phone"
 )
 
 // SignupIn is a signup, and the one-step "sign in or sign up". The profile and
@@ -29,30 +28,28 @@ func (c *Core) Signup(ctx context.Context, caller Caller, in SignupIn) (Challeng
 	if err != nil {
 		return Challenge{}, err
 	}
-	pending := Pending{Name: in.Name, Email: in.Email, Locale: in.Locale}
-	if pending.PasswordHash, err = c.pendingHash(ctx, in, number); err != nil {
-		return Challenge{}, err
+	if in.Password != nil {
+		own := password.Own{Phone: number.E164(), Name: in.Name, Email: in.Email}
+		if err := c.checkPassword(*in.Password, own, "password"); err != nil {
+			return Challenge{}, err
+		}
 	}
 	begun, err := c.look(ctx, caller, PurposeSignup, number, in.BeginIn)
 	if err != nil {
 		return Challenge{}, err
 	}
-	op, err := c.prepare(begun, pending, false)
-	if err != nil {
-		return Challenge{}, err
+	pending := Pending{Name: in.Name, Email: in.Email, Locale: in.Locale}
+	if pending.PasswordHash, err = c.pendingHash(ctx, in); err != nil {
+		return Challenge{}, c.unsent(ctx, begun.sending, err)
 	}
-	return c.openChallenge(ctx, begun, op, event.SignupStarted)
+	return c.begin(ctx, begun, pending, false, event.SignupStarted)
 }
 
-// pendingHash judges and hashes a signup's password, before anything is
-// looked up: the same work for known and unknown numbers.
-func (c *Core) pendingHash(ctx context.Context, in SignupIn, number phone.Number) (password.Hash, error) {
+// pendingHash hashes a signup's password, which is slow, once all is admitted:
+// the same work for known and unknown numbers.
+func (c *Core) pendingHash(ctx context.Context, in SignupIn) (password.Hash, error) {
 	if in.Password == nil {
 		return "", nil
-	}
-	own := password.Own{Phone: number.E164(), Name: in.Name, Email: in.Email}
-	if err := c.checkPassword(*in.Password, own, "password"); err != nil {
-		return "", err
 	}
 	slot, err := c.acquire(ctx)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/keyring"
+	"github.com/countersign/countersign/internal/limit"
 )
 
 // VerifyIn is a code for a challenge.
@@ -30,6 +31,8 @@ type proof struct {
 	now       time.Time
 	challenge Challenge
 	guess     Guess
+	taken     []limit.Count // counted ahead (guess.go)
+	outcome   Outcome       // of the last operation; "" before one
 }
 
 // Verify redeems a code. It opens only its own challenge and purpose (C-05).
@@ -38,6 +41,15 @@ func (c *Core) Verify(ctx context.Context, caller Caller, in VerifyIn) (VerifyOu
 	if err != nil {
 		return VerifyOut{}, err
 	}
+	if err := c.admitCode(ctx, p); err != nil {
+		return VerifyOut{}, err
+	}
+	out, err := c.redeem(ctx, p, in)
+	c.settleCode(ctx, p, err)
+	return out, err
+}
+
+func (c *Core) redeem(ctx context.Context, p *proof, in VerifyIn) (VerifyOut, error) {
 	switch p.challenge.Purpose {
 	case PurposePhoneChange:
 		user, err := c.verifyPhoneChange(ctx, p)
@@ -59,25 +71,25 @@ func (c *Core) Verify(ctx context.Context, caller Caller, in VerifyIn) (VerifyOu
 
 // proofOf looks at the challenge and refuses, before a guess is touched, what
 // cannot be one.
-func (c *Core) proofOf(ctx context.Context, caller Caller, in VerifyIn) (proof, error) {
+func (c *Core) proofOf(ctx context.Context, caller Caller, in VerifyIn) (*proof, error) {
 	ch, err := c.challenge(ctx, caller, in.ChallengeID)
 	if err != nil {
-		return proof{}, err
+		return nil, err
 	}
 	code, err := readCode(in.Code, ch.CodeLength)
 	if err != nil {
-		return proof{}, err
+		return nil, err
 	}
 	if ch.Purpose == PurposePasswordReset && in.NewPassword == nil {
-		return proof{}, invalid("new_password", "is required")
+		return nil, invalid("new_password", "is required")
 	}
 	if ch.Purpose != PurposePasswordReset && in.NewPassword != nil {
-		return proof{}, invalid("new_password", "belongs to a password reset alone")
+		return nil, invalid("new_password", "belongs to a password reset alone")
 	}
 	if !bound(ch.Purpose) {
 		caller.Signed = nil
 	}
-	p := proof{caller: caller, now: c.now(), challenge: ch}
+	p := &proof{caller: caller, now: c.now(), challenge: ch}
 	p.guess = Guess{
 		ChallengeID: ch.ID, Limits: c.limits.codes, CloseAt: c.limits.passwords.Close, Now: p.now,
 		CodeMACs:   c.ring.CodeMACs(ch.ID, string(ch.Purpose), ch.Phone.Key, code),
@@ -124,7 +136,7 @@ func (c *Core) challenge(ctx context.Context, caller Caller, id string) (Challen
 // bound tells whether a purpose needs the session that began the challenge.
 func bound(p Purpose) bool { return p == PurposePhoneChange || p == PurposeReauthentication }
 
-func (c *Core) codeEvent(p proof, name event.Name, outcome event.Outcome, reason string) event.Event {
+func (c *Core) codeEvent(p *proof, name event.Name, outcome event.Outcome, reason string) event.Event {
 	e := about(c.event(p.caller, p.now, name, outcome), p.challenge.Phone)
 	e.Method, e.Reason, e.UserID = string(p.challenge.Channel), reason, p.challenge.UserID
 	return e
@@ -132,10 +144,11 @@ func (c *Core) codeEvent(p proof, name event.Name, outcome event.Outcome, reason
 
 // refused turns an outcome of judging a code into what the caller is told;
 // nil for those that are none.
-func (c *Core) refused(p proof, r RedeemResult, err error) error {
+func (c *Core) refused(p *proof, r RedeemResult, err error) error {
 	if err != nil {
 		return unavailable("redeeming a code", err)
 	}
+	p.outcome = r.Outcome
 	switch r.Outcome {
 	case Done, Repeated:
 		return nil
@@ -147,6 +160,9 @@ func (c *Core) refused(p proof, r RedeemResult, err error) error {
 		return &Error{Code: CodeNotFound}
 	case SessionEnded:
 		return &Error{Code: CodeInvalidToken}
+	case Locked:
+		c.traffic(c.codeEvent(p, event.RateLimited, event.Failure, p.lock()))
+		return rateLimited(p.now, r.RetryAt)
 	}
 	c.traffic(c.codeEvent(p, event.CodeRefused, event.Failure, string(r.Outcome)))
 	switch r.Outcome {
@@ -156,14 +172,20 @@ func (c *Core) refused(p proof, r RedeemResult, err error) error {
 		return &Error{Code: CodeConflict}
 	case Expired:
 		return &Error{Code: CodeChallengeExpired}
-	case Locked:
-		return rateLimited(p.now, r.RetryAt)
 	default:
 		return &Error{Code: CodeChallengeSpent}
 	}
 }
 
-func (c *Core) verifySignup(ctx context.Context, p proof) (TokenSet, error) {
+// lock names the limit that a locked number's codes have reached.
+func (p *proof) lock() string {
+	if p.challenge.byStranger() {
+		return limitCodesNumber
+	}
+	return limitCodesDevice
+}
+
+func (c *Core) verifySignup(ctx context.Context, p *proof) (TokenSet, error) {
 	signIn, err := c.signInByCode(p)
 	if err != nil {
 		return TokenSet{}, err
@@ -184,7 +206,7 @@ func (c *Core) verifySignup(ctx context.Context, p proof) (TokenSet, error) {
 }
 
 // newUser prepares the account that a signup makes if the number has none.
-func (c *Core) newUser(p proof) (User, error) {
+func (c *Core) newUser(p *proof) (User, error) {
 	id, err := c.newID(p.now)
 	if err != nil {
 		return User{}, err
@@ -205,7 +227,7 @@ func (c *Core) newUser(p proof) (User, error) {
 	}, nil
 }
 
-func (c *Core) verifyLogin(ctx context.Context, p proof) (TokenSet, error) {
+func (c *Core) verifyLogin(ctx context.Context, p *proof) (TokenSet, error) {
 	signIn, err := c.signInByCode(p)
 	if err != nil {
 		return TokenSet{}, err
@@ -217,7 +239,7 @@ func (c *Core) verifyLogin(ctx context.Context, p proof) (TokenSet, error) {
 	return c.signedInSet(result.Session, result.User, p.now)
 }
 
-func (c *Core) signInByCode(p proof) (SignIn, error) {
+func (c *Core) signInByCode(p *proof) (SignIn, error) {
 	ch := p.challenge
 	signIn, err := c.signIn(p.caller, p.now, ch.Device, ch.DeviceID, MethodSMS)
 	if err != nil {

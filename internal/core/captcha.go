@@ -1,0 +1,74 @@
+package core
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"github.com/countersign/countersign/internal/captcha"
+	"github.com/countersign/countersign/internal/limit"
+)
+
+// captchaOnce is how long it is remembered that a solution was accepted: longer
+// than any lives, and always the same, so that a window never shrinks past it.
+const captchaOnce = time.Hour
+
+// askCaptcha refuses until a captcha is solved; reason goes into the log.
+func (c *Core) askCaptcha(s *sending, reason string, hardness captcha.Hardness) error {
+	ask, err := c.captcha.Ask(s.now, c.captchaSubject(s), hardness)
+	if err != nil {
+		return unavailable("making a captcha", err)
+	}
+	c.tellRefused(s, reason)
+	return &Error{Code: CodeCaptchaRequired, Captcha: &ask}
+}
+
+// judgeCaptcha looks at the solution that came along, if any, and says in
+// s.solved whether it is one that nobody has used before.
+func (c *Core) judgeCaptcha(ctx context.Context, s *sending) error {
+	if s.judged || c.captcha == nil || s.solution.Token == "" {
+		return nil
+	}
+	s.judged = true
+	s.solution.Address = s.caller.Address
+	spent, err := c.captcha.Verify(ctx, s.now, c.captchaSubject(s), s.solution)
+	if errors.Is(err, captcha.ErrWrong) {
+		return nil
+	}
+	if err != nil {
+		return unavailable("having a captcha judged", err)
+	}
+	s.solved, err = c.spendCaptcha(ctx, s, spent)
+	return err
+}
+
+// spendCaptcha accepts a solution once. An idempotent request that lost its
+// answer shows it again, and is told again what it was told.
+func (c *Core) spendCaptcha(ctx context.Context, s *sending, spent captcha.Spent) (bool, error) {
+	rule := limit.Rule{Name: "captcha_once", N: 1, Window: captchaOnce}
+	decision, err := c.take(ctx, s.now, limit.Count{Rule: rule, Key: spent.Key})
+	if err != nil {
+		return false, err
+	}
+	fresh := decision.Refused == ""
+	if s.request == nil {
+		return fresh, nil
+	}
+	same := limit.Tally{Key: "captcha/" + spent.Key + "/" + hex.EncodeToString(s.request), Window: idempotencyLife}
+	if fresh {
+		same.Add = 1
+	}
+	seen, err := c.tally(ctx, s.now, same)
+	if err != nil {
+		return false, err
+	}
+	return fresh || seen[0].Sum > 0, nil
+}
+
+// captchaSubject is what a solution is good for: this number, from this network.
+func (c *Core) captchaSubject(s *sending) string {
+	mac := c.ring.Fingerprint(labelLimit, []byte("captcha"), []byte(s.phone.Key), []byte(network(s.caller.Address)))
+	return base64.RawURLEncoding.EncodeToString(mac[:16])
+}
