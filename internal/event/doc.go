@@ -8,4 +8,8 @@
 // Start with Event, then Encode; then Sink and OpenFile, whose file is chained:
 // every line ends with a keyed hash of itself and of the line before. Verify
 // checks such files.
+//
+// Metrics, Alerts and Counter are the sinks that only count, in this process;
+// Tee gives them one queue. What they count by is in words.go: closed sets, so
+// that no client can make a series. docs/monitoring shows what to do with it.
 package event

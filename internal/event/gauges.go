@@ -14,7 +14,7 @@ const (
 	StoreCommitsTotal    = "countersign_store_commits_total"    // transactions made durable
 	StoreOperationsTotal = "countersign_store_operations_total" // operations in them; over commits: the size of a group
 
-	GaugeLimiterKeys   = "countersign_limiter_keys"        // who is counted at the moment
-	GaugeLimiterBytes  = "countersign_limiter_bytes"       // what that takes
-	GaugeLimiterShared = "countersign_limiter_shared_keys" // of them, those that share a counter because the memory is full
+	GaugeLimiterKeys   = "countersign_limiter_keys"         // who is counted at the moment
+	GaugeLimiterBytes  = "countersign_limiter_bytes"        // what that takes
+	LimiterSharedTotal = "countersign_limiter_shared_total" // counts that went into a shared counter because the memory is full
 )

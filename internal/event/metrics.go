@@ -61,11 +61,35 @@ func NewMetrics(o MetricsOptions) *Metrics {
 		Name: "countersign_http_request_duration_seconds", Help: "Time to answer a request.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 	}, []string{"route", "status"})
+	m.begin()
 	m.registry.MustRegister(m.requests, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.Gauge("countersign_build_info", "The version that runs; always 1.",
 		map[string]string{"version": o.Version, "go": runtime.Version()}, func() float64 { return 1 })
 	return m
+}
+
+// begin sets to zero what alerts look at: Prometheus sees no increase in a
+// series that begins with one.
+func (m *Metrics) begin() {
+	for word := range alertWords {
+		m.alerts.WithLabelValues(word)
+	}
+	for word := range limitWords {
+		m.refusals.WithLabelValues(word)
+	}
+	for word := range pauseScopes {
+		m.pauses.WithLabelValues(word)
+	}
+	for _, change := range changes {
+		m.accounts.WithLabelValues(change)
+	}
+	for _, method := range []string{"sms", "password"} {
+		m.locks.WithLabelValues(method)
+	}
+	for _, reason := range []string{"unknown_key", "revoked_key", "expired_key", "insufficient_scope"} {
+		m.adminActions.WithLabelValues(string(Failure), reason)
+	}
 }
 
 func (m *Metrics) counters(name, help string, labels ...string) *prometheus.CounterVec {
