@@ -15,6 +15,7 @@ const pingTime = 2 * time.Second
 // health knows whether the server can serve.
 type health struct {
 	ping     func(context.Context) error
+	warning  func() string // of what serves, and not as it should; "" for nothing
 	stopping atomic.Bool
 }
 
@@ -22,6 +23,8 @@ type health struct {
 type Health struct {
 	Status  string   `json:"status" jsonschema:"ok or unavailable"`
 	Failing []string `json:"failing,omitempty" jsonschema:"the parts that cannot serve: database or server, which is stopping"`
+
+	Warnings []string `json:"warnings,omitempty" jsonschema:"what serves, and not as it should: a proxy that no setting names"`
 }
 
 // failing names the parts that cannot serve now.
@@ -52,10 +55,15 @@ func (h *health) routes() []dialect.Route {
 			Summary: "Can the server serve?",
 			Answers: []dialect.Answer{ok, {Status: http.StatusServiceUnavailable, Body: Health{}, Description: "It cannot; `failing` tells which part."}},
 		}, nil, func(ctx context.Context, _ dialect.Call[dialect.NoBody]) (dialect.Reply, error) {
-			if parts := h.failing(ctx); len(parts) > 0 {
-				return dialect.Reply{Status: http.StatusServiceUnavailable, Body: Health{Status: "unavailable", Failing: parts}}, nil
+			answer := Health{Status: "ok", Failing: h.failing(ctx)}
+			if warning := h.warning(); warning != "" {
+				answer.Warnings = []string{warning}
 			}
-			return dialect.Reply{Status: http.StatusOK, Body: Health{Status: "ok"}}, nil
+			if len(answer.Failing) > 0 {
+				answer.Status = "unavailable"
+				return dialect.Reply{Status: http.StatusServiceUnavailable, Body: answer}, nil
+			}
+			return dialect.Reply{Status: http.StatusOK, Body: answer}, nil
 		}),
 	}
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"sync"
@@ -8,9 +9,11 @@ import (
 	"github.com/countersign/countersign/internal/config"
 	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/dialect"
+	"github.com/countersign/countersign/internal/dialect/admin"
 	"github.com/countersign/countersign/internal/dialect/native"
 	"github.com/countersign/countersign/internal/dialect/oauth"
 	"github.com/countersign/countersign/internal/dialect/pages"
+	"github.com/countersign/countersign/internal/keyring"
 )
 
 // publicHandler is what strangers reach. To add a dialect is to add its mounts.
@@ -33,7 +36,12 @@ func (s *Server) publicHandler() http.Handler {
 	}
 	hosts := loopbackHosts(s.config.Listen)
 	hosts[urlHost(s.config.PublicURL)] = true
-	return s.edge(s.config.Listen, hosts, dialect.Mounts(mounts...))
+	edge := s.edge()
+	edge.Peers = s.peers
+	edge.Forward = func(ctx context.Context, caller core.Caller, key keyring.Secret) (core.Caller, error) {
+		return c.AuthenticateKey(ctx, caller, key, core.ScopeClientsForward)
+	}
+	return s.around(edge, s.config.Listen, hosts, dialect.Mounts(mounts...))
 }
 
 // operatorHandler is what operators reach; nothing of it is on the public
@@ -41,20 +49,37 @@ func (s *Server) publicHandler() http.Handler {
 func (s *Server) operatorHandler() http.Handler {
 	health := dialect.NewTable(s.health.routes())
 	shown := pages.New(pages.Options{})
-	return s.edge(s.config.OperatorListen, loopbackHosts(s.config.OperatorListen), dialect.Mounts(
+	watching := []dialect.Route{s.parts.watch.route()}
+	return s.around(s.edge(), s.config.OperatorListen, loopbackHosts(s.config.OperatorListen), dialect.Mounts(
+		dialect.Mount{Prefix: "/admin/v1/", Handler: admin.New(s.parts.core)},
+		dialect.Mount{Prefix: "/metrics", Handler: dialect.NewTable(watching)},
 		dialect.Mount{Prefix: "/healthz", Handler: health},
 		dialect.Mount{Prefix: "/readyz", Handler: health},
-		dialect.Mount{Prefix: "/openapi.json", Handler: s.openAPI("What operators may ask of the server.", s.health.routes())},
+		dialect.Mount{Prefix: "/openapi.json", Handler: s.openAPI(aboutOperators, admin.Routes(nil), watching, s.health.routes())},
 		dialect.Mount{Prefix: "/docs", Handler: shown},
 		dialect.Mount{Prefix: "/assets/", Handler: shown},
 	))
 }
 
-// edge puts around a listener's mounts what all requests pass.
-func (s *Server) edge(address string, hosts map[string]bool, next http.Handler) http.Handler {
+// routeNames are those that answers are counted by.
+func routeNames() []string {
+	var names []string
+	for _, route := range slices.Concat(native.Routes(nil), oauth.Routes(nil, ""), admin.Routes(nil), (&health{}).routes()) {
+		names = append(names, route.Name)
+	}
+	return append(names, metricsRoute)
+}
+
+// around puts around a listener's mounts what all requests pass.
+func (s *Server) around(edge dialect.Edge, address string, hosts map[string]bool, next http.Handler) http.Handler {
 	if config.Loopback(address) {
 		next = onlyHosts(hosts, next)
 	}
+	return edge.Wrap(next)
+}
+
+// edge is what both listeners have in common.
+func (s *Server) edge() dialect.Edge {
 	return dialect.Edge{
 		Proxies: s.config.TrustedProxies,
 		Origins: s.config.AllowedOrigins,
@@ -62,7 +87,8 @@ func (s *Server) edge(address string, hosts map[string]bool, next http.Handler) 
 		Now:     s.options.Now,
 		Rand:    s.options.Rand,
 		Log:     s.options.Log,
-	}.Wrap(next)
+		Observe: s.parts.watch.metrics.ObserveHTTP,
+	}
 }
 
 // proxied tells whether the settings speak of a proxy in front of the server:
@@ -91,6 +117,8 @@ func exactly(path string, next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+const aboutOperators = "What operators and their programs may ask of the server, with an API key (`countersign apikey create`)."
 
 const aboutPublic = "Phone-first sign-in. Errors are problem documents (RFC 9457); `code` is the word to program against."
 

@@ -14,6 +14,7 @@ import (
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/gateway"
 	"github.com/countersign/countersign/internal/keyring"
+	"github.com/countersign/countersign/internal/limit"
 	"github.com/countersign/countersign/internal/outbox"
 	"github.com/countersign/countersign/internal/password"
 	"github.com/countersign/countersign/internal/store/sqlite"
@@ -36,7 +37,10 @@ type parts struct {
 	log     *event.File
 	inbox   *gateway.Inbox
 	outbox  *outbox.Outbox
+	limiter *limit.Memory
+	hasher  *password.Hasher
 	core    *core.Core
+	watch   *watch
 }
 
 // openParts opens them in the order in which they need each other. After an
@@ -64,11 +68,17 @@ func (p *parts) open(ctx context.Context, c config.Config) error {
 		return fmt.Errorf("opening the security log: %w", err)
 	}
 	p.inbox = gateway.NewInbox(inboxKeeps)
+	p.watch = newWatch(c, p.options, p.now, func(e event.Event) { p.outbox.Traffic(e) })
 	p.outbox = outbox.New(outbox.Options{
-		Store: p.store, Ring: p.ring, Sender: p.inbox, Sinks: []event.Sink{p.log},
+		Store: p.store, Ring: p.ring, Sender: p.inbox,
+		Sinks: []event.Sink{p.log}, Watchers: []event.Sink{p.watch.sink()}, Budgets: budgets(c),
 		Now: p.now, Rand: p.options.Rand, Log: p.options.Log,
 	})
-	return p.makeCore(c, p.outbox.Traffic)
+	if err := p.makeCore(c, p.outbox.Traffic); err != nil {
+		return err
+	}
+	p.watch.read(p)
+	return nil
 }
 
 // openStore opens the database, the ring, and the ring with the database's keys.
@@ -111,17 +121,17 @@ func (p *parts) makeCore(c config.Config, traffic func(event.Event)) error {
 	if err != nil {
 		return fmt.Errorf("reading the list of passwords: %w", err)
 	}
+	verifier, err := captchaOf(c, p.ring, p.options)
+	if err != nil {
+		return err
+	}
+	p.limiter = limit.NewMemory(limit.MemoryOptions{Bytes: c.LimiterMemory << 20})
+	p.hasher = password.NewHasher(password.HasherOptions{Ring: p.ring, Rand: p.options.Rand})
 	p.core = core.New(core.Deps{
-		Store: p.store, Ring: p.ring, Tokens: tokens,
-		Hasher:  password.NewHasher(password.HasherOptions{Ring: p.ring, Rand: p.options.Rand}),
+		Store: p.store, Ring: p.ring, Tokens: tokens, Hasher: p.hasher,
 		Policy:  password.NewPolicy(c.PasswordMinLength, c.AppName, more),
 		Traffic: traffic, Now: p.options.Now, Rand: p.options.Rand,
-		Settings: core.Settings{
-			AppName: c.AppName, Host: urlHost(c.PublicURL), DefaultRegion: c.DefaultRegion,
-			CodeTTL: c.CodeTTL, RefreshGrace: c.RefreshGrace, IdleTimeout: c.SessionIdleTimeout,
-			Lifetime: c.SessionLifetime, ReauthWindow: c.ReauthWindow,
-			TestNumbers: c.TestNumbers, LimitsDisabled: c.LimitsDisabled,
-		},
+		Limiter: p.limiter, Captcha: verifier, Settings: coreSettings(c, p.now()),
 	})
 	return nil
 }
@@ -143,9 +153,14 @@ func (p *parts) now() time.Time { return p.options.Now().UTC().Truncate(time.Mil
 
 // traffic tells the sinks of something that the server itself did or saw.
 func (p *parts) traffic(name event.Name, outcome event.Outcome, attributes event.Attributes) {
+	p.tell(name, outcome, "", attributes)
+}
+
+// tell is traffic with a reason.
+func (p *parts) tell(name event.Name, outcome event.Outcome, reason string, attributes event.Attributes) {
 	now := p.now()
 	if id := newID(now, p.options.Rand); id != "" {
-		p.outbox.Traffic(event.Event{ID: id, Time: now, Name: name, Outcome: outcome, Attributes: attributes})
+		p.outbox.Traffic(event.Event{ID: id, Time: now, Name: name, Outcome: outcome, Reason: reason, Attributes: attributes})
 	}
 }
 

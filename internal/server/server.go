@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/internal/config"
+	"github.com/countersign/countersign/internal/dialect"
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/keyring"
 )
@@ -40,6 +41,8 @@ type Server struct {
 	operator net.Listener
 	servers  []*http.Server
 	health   *health
+	peers    *dialect.Peers
+	upkeep   *upkeep
 	lock     io.Closer
 
 	serving   sync.WaitGroup // the listeners
@@ -106,7 +109,8 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.parts, err = openParts(ctx, s.config, s.options); err != nil {
 		return err
 	}
-	s.health = &health{ping: s.parts.store.Ping}
+	s.peers = dialect.NewPeers(s.config.TrustedProxies, s.config.PublicURL)
+	s.health = &health{ping: s.parts.store.Ping, warning: s.peers.Warning}
 	return nil
 }
 
@@ -127,7 +131,8 @@ func (s *Server) start() {
 	s.parts.traffic(event.ServerStarted, event.Success, event.Attributes{"version": s.options.Version})
 	s.parts.tellKeys()
 	s.warn()
-	s.working.Go(func() { newUpkeep(s.parts, s.options).run(upkeepCtx) })
+	s.upkeep = newUpkeep(s.parts, s.peers, s.options)
+	s.working.Go(func() { s.upkeep.run(upkeepCtx) })
 	s.serve(s.public, s.publicHandler())
 	s.serve(s.operator, s.operatorHandler())
 }
@@ -170,6 +175,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		s.parts.traffic(event.ServerStopped, event.Success, nil)
 		s.endOutbox()
 		s.working.Wait()
+		s.upkeep.finish(context.WithoutCancel(ctx))
 		s.stopErr = errors.Join(s.close(), s.failure())
 	})
 	return s.stopErr

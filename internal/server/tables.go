@@ -6,6 +6,7 @@ import (
 
 	"github.com/countersign/countersign/internal/config"
 	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/event"
 )
 
 // What may be made of the limits that the store counts. It keeps each failure of
@@ -37,4 +38,10 @@ func LimitTable() []config.Named {
 }
 
 // AlertTable is every alert that the setting alerts may change.
-func AlertTable() []config.Named { return nil }
+func AlertTable() []config.Named {
+	var table []config.Named
+	for _, row := range event.AlertTable() {
+		table = append(table, config.Named{Name: row.Name, Rate: config.Rate{N: row.N, Window: row.Window}, Doc: row.Doc})
+	}
+	return table
+}

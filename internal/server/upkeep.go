@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/dialect"
 	"github.com/countersign/countersign/internal/event"
 )
 
@@ -21,16 +22,24 @@ type upkeep struct {
 		Sweep(context.Context, core.Sweep) (bool, error)
 		Ping(context.Context) error
 	}
+	review interface {
+		look(context.Context) error
+		keep(context.Context) error
+	}
+	peers   *dialect.Peers
 	now     func() time.Time
 	tell    func(event.Name, event.Outcome, event.Attributes)
 	options Options
 
 	lost   bool
-	sweeps int // looks until the next sweep
+	sweeps int    // looks until the next sweep
+	warned string // of where all requests come from
 }
 
-func newUpkeep(p *parts, o Options) *upkeep {
-	return &upkeep{store: p.store, now: p.now, tell: p.traffic, options: o}
+func newUpkeep(p *parts, peers *dialect.Peers, o Options) *upkeep {
+	return &upkeep{
+		store: p.store, review: newReview(p, newID(p.now(), o.Rand)), peers: peers, now: p.now, tell: p.traffic, options: o,
+	}
 }
 
 // run keeps up until ctx ends.
@@ -47,8 +56,22 @@ func (u *upkeep) run(ctx context.Context) {
 	}
 }
 
+// finish keeps what was counted until the end.
+func (u *upkeep) finish(ctx context.Context) {
+	if err := u.review.keep(ctx); err != nil {
+		u.options.Log.Error("the last counts are lost", "error", err)
+	}
+}
+
 func (u *upkeep) look(ctx context.Context) {
 	u.checkDatabase(ctx)
+	u.checkPeers()
+	if u.lost || ctx.Err() != nil {
+		return
+	}
+	if err := u.review.look(ctx); err != nil && ctx.Err() == nil {
+		u.options.Log.Error("reviewing budgets and counts failed", "error", err)
+	}
 	if u.sweeps--; u.sweeps > 0 || u.lost || ctx.Err() != nil {
 		return
 	}
@@ -74,6 +97,15 @@ func (u *upkeep) checkDatabase(ctx context.Context) {
 		u.options.Log.Info("the database answers again")
 		u.tell(event.DependencyRestored, event.Success, part)
 	}
+}
+
+// checkPeers says once where all requests come from, while it looks wrong.
+func (u *upkeep) checkPeers() {
+	warning := u.peers.Warning()
+	if warning != "" && warning != u.warned {
+		u.options.Log.Warn(warning, "setting", "trusted_proxies")
+	}
+	u.warned = warning
 }
 
 // sweep drops in small batches until nothing is left to drop.

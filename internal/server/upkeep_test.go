@@ -37,9 +37,14 @@ func (s *sweepable) sweeps() []core.Sweep {
 
 func (s *sweepable) Ping(context.Context) error { return s.down }
 
+type nothingToReview struct{}
+
+func (nothingToReview) look(context.Context) error { return nil }
+func (nothingToReview) keep(context.Context) error { return nil }
+
 func keptUp(store *sweepable, told *[]event.Name) *upkeep {
 	return &upkeep{
-		store: store, now: time.Now, options: Options{Log: discardLog()},
+		store: store, review: nothingToReview{}, now: time.Now, options: Options{Log: discardLog()},
 		tell: func(name event.Name, _ event.Outcome, _ event.Attributes) { *told = append(*told, name) },
 	}
 }
