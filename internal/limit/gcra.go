@@ -13,7 +13,7 @@ import "math"
 // everyday traffic less; a burst of N would admit almost 2N.
 //
 // Nothing here depends on times ascending: the time only ever moves on.
-type gcra struct{ Rule }
+type gcra struct{ *Rule }
 
 func (g gcra) burst() int { return g.N / 3 }
 

@@ -12,7 +12,7 @@ const mostLogged = 256
 // slack is how far a clock may step back, or the times of concurrent callers
 // cross, without anything being forgotten that would still count: lapsed times
 // are kept so much longer.
-func (r Rule) slack() int64 { return int64(min(r.Window, time.Minute)) }
+func (r *Rule) slack() int64 { return int64(min(r.Window, time.Minute)) }
 
 // The sliding log: the times of what passed, ascending. At t it admits where
 // fewer than N of them are later than t-Window. Times later than t count too:
@@ -20,7 +20,7 @@ func (r Rule) slack() int64 { return int64(min(r.Window, time.Minute)) }
 //
 // A log for which there is no room is folded into its latest time and a number:
 // all of it counts as if it had come last, which only ever refuses more.
-type slidingLog struct{ Rule }
+type slidingLog struct{ *Rule }
 
 func (l slidingLog) wait(s state, now int64, need int) int64 {
 	if need > l.N {

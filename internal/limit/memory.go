@@ -40,8 +40,8 @@ type Memory struct {
 
 // MemoryStats tell how full the engine is. Keys: records held, those that
 // lapsed but were not yet come by included. Bytes: what they take, index and
-// free cells included. Shared: how many counts went into a counter that several
-// keys share, since the start; above zero, the engine is too small or flooded.
+// free cells included. Shared: how often a counter was asked that several keys share,
+// since the start; where it rises, the engine is too small or flooded.
 type MemoryStats struct{ Keys, Bytes, Shared int64 }
 
 // NewMemory makes an empty engine.
@@ -64,17 +64,17 @@ func (m *Memory) Take(_ context.Context, now time.Time, counts ...Count) (Decisi
 	m.begin(t)
 	fits := m.fits()
 	var refusal Decision
-	for i, c := range counts {
-		wait := m.wait(c.Rule, places, i, t, fits)
-		if wait > 0 && time.Duration(wait) > refusal.RetryAfter {
-			refusal = Decision{Refused: c.Rule.Name, RetryAfter: time.Duration(wait)}
+	for i := range counts {
+		rule := &counts[i].Rule
+		if wait := time.Duration(m.wait(rule, places, i, t, fits)); wait > refusal.RetryAfter {
+			refusal = Decision{Refused: rule.Name, RetryAfter: wait}
 		}
 	}
 	if refusal.RetryAfter > 0 {
 		return refusal, nil
 	}
-	for i, c := range counts {
-		m.count(c.Rule, &places[i], t, fits)
+	for i := range counts {
+		m.count(&counts[i].Rule, &places[i], t, fits)
 	}
 	return Decision{}, nil
 }
@@ -88,16 +88,16 @@ func (m *Memory) GiveBack(_ context.Context, taken time.Time, counts ...Count) e
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for i, c := range counts {
-		if !c.Rule.counts() || t+int64(c.Rule.Window)+c.Rule.slack() <= m.latest {
+	for i := range counts {
+		rule, p := &counts[i].Rule, &places[i]
+		if !rule.counts() || t+int64(rule.Window)+rule.slack() <= m.latest {
 			continue // its record may be gone, and a shared one is not to pay
 		}
-		p := &places[i]
 		m.locate(p, m.latest, false)
 		if p.id == 0 {
 			continue
 		}
-		s := c.Rule.meter().giveBack(m.table.read(p.id, m.buf[:0]), t)
+		s := rule.meter().giveBack(m.table.read(p.id, m.buf[:0]), t)
 		m.table.write(p.id, s, m.table.at(p.id).until(), 0) // never more words than before
 	}
 	return nil
@@ -128,21 +128,25 @@ func (m *Memory) Stats() MemoryStats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return MemoryStats{
-		Keys: int64(m.table.records), Bytes: int64(m.table.bytes()), Shared: m.shared.counted,
+		Keys: int64(m.table.records), Bytes: int64(m.table.bytes()), Shared: m.shared.asked,
 	}
 }
 
-// begin is what each call that shows the time does first: it drops a few of the
-// records that have lapsed, more than it can make.
+// begin is what each call that shows the time does first: it looks for records
+// that have lapsed among the next few cells, among more where room is scarce.
 func (m *Memory) begin(now int64) {
-	const cells = 8
+	const usual, scarce = 8, 64
 	m.latest = max(m.latest, now)
-	m.table.sweep(now, cells)
+	if m.fits() {
+		m.table.sweep(now, usual)
+	} else {
+		m.table.sweep(now, scarce)
+	}
 }
 
 // wait tells how long until the count at i is admitted, given that those before
 // it are; 0: now.
-func (m *Memory) wait(r Rule, places []place, i int, now int64, fits bool) int64 {
+func (m *Memory) wait(r *Rule, places []place, i int, now int64, fits bool) int64 {
 	if !r.counts() {
 		return max(int64(r.Window), int64(time.Second))
 	}
@@ -157,14 +161,14 @@ func (m *Memory) wait(r Rule, places []place, i int, now int64, fits bool) int64
 	return r.meter().wait(s, now, need)
 }
 
-func (m *Memory) count(r Rule, p *place, now int64, fits bool) {
+func (m *Memory) count(r *Rule, p *place, now int64, fits bool) {
 	s := r.meter().add(m.load(p, now, fits), now)
 	m.save(p, s, r.meter().until(s), func() state { return r.meter().fold(s, now) })
 }
 
 // counts tells whether the rule admits anybody at all: a limit without a window
 // is none that could be kept.
-func (r Rule) counts() bool { return r.N > 0 && r.Window > 0 }
+func (r *Rule) counts() bool { return r.N > 0 && r.Window > 0 }
 
 // meter is how a rule counts: what a record's words mean.
 type meter interface {
@@ -175,7 +179,7 @@ type meter interface {
 	until(s state) int64           // when none of it counts any more
 }
 
-func (r Rule) meter() meter {
+func (r *Rule) meter() meter {
 	if r.N > mostLogged {
 		return gcra{r}
 	}

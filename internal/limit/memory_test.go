@@ -6,9 +6,15 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/internal/limit"
+	"github.com/countersign/countersign/internal/limit/limittest"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// C-37, C-38.
+func TestC37MemoryIsALimiter(t *testing.T) {
+	limittest.Run(t, func(*testing.T) limit.Limiter { return limit.NewMemory(limit.MemoryOptions{}) })
+}
 
 func BenchmarkTake(b *testing.B) {
 	log := limit.Rule{Name: "log", N: 60, Window: time.Hour}

@@ -13,8 +13,8 @@ type place struct {
 
 // sharing is what the engine knows of its shared counters.
 type sharing struct {
-	until   int64 // when the last of them has lapsed
-	counted int64
+	until int64 // when the last of them has lapsed
+	asked int64
 }
 
 // sharedCounters is how many a rule has. Few, since each may grow to a whole log.
@@ -76,6 +76,9 @@ func (m *Memory) locate(p *place, now int64, fits bool) {
 
 func (m *Memory) load(p *place, now int64, fits bool) state {
 	m.locate(p, now, fits)
+	if p.key == p.shared {
+		m.shared.asked++
+	}
 	switch {
 	case p.id != 0:
 		return m.table.read(p.id, m.buf[:0])
@@ -91,7 +94,6 @@ func (m *Memory) save(p *place, s state, until int64, folded func() state) {
 		p.id = m.table.create(p.key)
 	}
 	if p.key == p.shared {
-		m.shared.counted++
 		m.shared.until = max(m.shared.until, until)
 	}
 	if !m.table.write(p.id, s, until, m.table.most/16*15) {

@@ -48,17 +48,20 @@ type table struct {
 	cursor  uint32 // where the sweep stands
 }
 
+// newTable makes one of at most so many bytes: of each cell and the index, which
+// has one to two buckets for every cell, so that chains are short.
 func newTable(bytes int) table {
 	t := table{high: 1}
-	t.most = bytes / (cellBytes + 4) / cellsAPage * cellsAPage
+	t.most = bytes / (cellBytes + 2*4) / cellsAPage * cellsAPage
 	buckets := 1
-	for buckets*2 <= t.most {
+	for buckets < t.most {
 		buckets *= 2
 	}
 	t.buckets = make([]uint32, buckets)
 	return t
 }
 
+// bytes is what the table holds, free cells and the index included.
 func (t *table) bytes() int {
 	return len(t.pages)*cellsAPage*cellBytes + len(t.buckets)*4
 }
