@@ -157,7 +157,7 @@ func TestEveryReferenceBetweenPagesIsServed(t *testing.T) {
 
 func TestThePagesStaySmall(t *testing.T) {
 	most := map[string]int{
-		"front.html": 9 << 10, "front.js": 17 << 10, "inbox.js": 2 << 10, "docs.js": 9 << 10, "docs.html": 2 << 10,
+		"front.html": 9 << 10, "front.js": 18 << 10, "altcha.js": 2 << 10, "inbox.js": 2 << 10, "docs.js": 9 << 10, "docs.html": 2 << 10,
 		"bare.html": 1 << 10, "style.css": 13 << 10, "icon.svg": 1 << 10,
 	}
 	for name, content := range embeddedFiles(t) {

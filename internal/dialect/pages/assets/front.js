@@ -1,5 +1,6 @@
 // The front page is a client of the public API and nothing more: a table of
 // calls, and one way to show, send and explain each of them.
+import { solve } from './altcha.js'
 import { watch } from './inbox.js'
 
 const state = { number: '', challenge: null, reset: null, tokens: null, refreshed: [], device: '', hasPassword: false }
@@ -242,8 +243,10 @@ function preview(form) {
   fill(at('.curl', wire(form)), curl(asked))
 }
 
-async function send(form, asked, got, given) {
-  const call = wire(form)
+// send sends a request and tells of it in a call's block. What came of an earlier
+// one there goes.
+async function send(form, asked, got, given, call = wire(form)) {
+  if (call.nextElementSibling?.matches('.again')) call.nextElementSibling.remove()
   at('.line', call).textContent = `${asked.method} ${asked.path}`
   fill(at('.curl', call), curl(asked))
   call.classList.add('used')
@@ -272,13 +275,42 @@ async function send(form, asked, got, given) {
     done(form.closest('.step').id)
   } else {
     const problem = body ?? { title: `Status ${answer.status}` }
-    const expired = asked.bearer !== undefined && problem.code === 'invalid_token'
-    complain(call, problem, calls[form.dataset.call].refused?.(problem) || (expired && 'An access token lives only minutes: if it ran out, refresh and try again.'))
+    complain(call, problem, calls[form.dataset.call].refused?.(problem) || hint(asked, problem))
     const seconds = Number(answer.headers.get('Retry-After'))
     if (seconds) wait(form, seconds, 'Try again in')
   }
   refresh()
+  if (body?.captcha?.type === 'altcha' && !asked.body?.captcha) return prove(form, asked, got, given, call, body.captcha.challenge)
   return answer.ok
+}
+
+// hint says what a person can do about some refusals.
+function hint(asked, { code, captcha }) {
+  if (code === 'invalid_token' && asked.bearer !== undefined) return 'An access token lives only minutes: if it ran out, refresh and try again.'
+  if (captcha && captcha.type !== 'altcha') return `The widget of ${captcha.type} would stand here; this page loads nothing from other hosts.`
+}
+
+// prove does the work that a refusal asks for, and sends the request once more
+// with the proof, in a block of its own.
+async function prove(form, asked, got, given, call, challenge) {
+  const button = at('button:not([type])', form), count = make('span', { ariaHidden: 'true' })
+  const line = make('p', { className: 'proof', role: 'status' }, 'Proving that this is no robot … ', count)
+  const again = at('#wire').content.firstElementChild.cloneNode(true)
+  again.classList.add('again')
+  again.prepend(line)
+  call.after(again)
+  button.disabled = true
+  let token
+  try {
+    token = await solve(challenge, (tried) => (count.textContent = `${tried.toLocaleString()} keys tried. `))
+  } catch (failure) {
+    complain(again, { title: 'No proof', detail: failure.message })
+    return false
+  } finally {
+    button.disabled = false
+  }
+  line.append('Done: the same request again, with the proof as its captcha.')
+  return send(form, { ...asked, body: { ...asked.body, captcha: { type: 'altcha', token } } }, got, given, again)
 }
 
 // complain shows a refusal as the API words it.
