@@ -32,15 +32,25 @@ func TestEveryStatementHasAnIndex(t *testing.T) {
 	}
 }
 
-func planned(t *testing.T, c *conn, query string) {
+// planOf tells how a query is read, step by step.
+func planOf(t *testing.T, c *conn, query string) (details []string) {
 	t.Helper()
 	plan, _, err := c.db.Prepare("EXPLAIN QUERY PLAN " + query)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer plan.Close()
 	for plan.Step() {
-		detail := plan.ColumnText(3)
+		details = append(details, plan.ColumnText(3))
+	}
+	if err := plan.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return details
+}
+
+func planned(t *testing.T, c *conn, query string) {
+	t.Helper()
+	for _, detail := range planOf(t, c, query) {
 		small := strings.HasPrefix(detail, "SCAN keys") || strings.HasPrefix(detail, "SCAN sinks") ||
 			strings.HasPrefix(detail, "SCAN pulse") || strings.HasPrefix(detail, "SCAN api_keys") || strings.HasPrefix(detail, "SCAN rollup_spans") ||
 			detail == "SCAN messages USING INDEX messages_unsettled" || // what is queued just now
