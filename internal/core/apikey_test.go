@@ -61,6 +61,7 @@ func TestC81KeysAreShownOnceAndKeptAsHashes(t *testing.T) {
 	if !strings.HasPrefix(text, "cs_") || len(text) != 46 {
 		t.Fatalf("a key of %d characters, want cs_ and 43", len(text))
 	}
+	h.pass(time.Millisecond)
 	if _, other := h.key("another", 0, core.ScopeStatsRead); other == secret {
 		t.Error("two keys are the same")
 	}
@@ -166,7 +167,7 @@ func TestC81ShapeIsJudgedBeforeTheStore(t *testing.T) {
 	reads := &keyReads{Store: h.store}
 	c := h.coreOver(reads)
 	for _, bad := range []string{
-		"", "cs_", good[3:], "cs-" + good[3:], good + "A", good[:45], " " + good, good + "\n", good[:44] + "\n" + good[45:],
+		"", "cs_", good[3:], "cs-" + good[3:], good + "A", good[:45], " " + good, good + "\n", "cs_" + strings.Repeat("A", 42) + "\n",
 		good[:10] + "+" + good[11:], good[:10] + "=" + good[11:], "CS_" + good[3:], good[:45] + "B", // the last one has bits over
 	} {
 		_, err := c.AuthenticateKey(context.Background(), stranger(), keyring.Secret(bad), core.ScopeStatsRead)
