@@ -93,7 +93,7 @@ func inTurns(b *testing.B, ours, bare side) {
 // startBench starts a server whose clock runs, over a fresh data folder.
 func startBench(b *testing.B, settings ...string) (address string) {
 	b.Helper()
-	c, err := config.Load(config.Sources{Env: append(settings,
+	c, err := config.Load(config.Sources{Limits: server.LimitTable(), Env: append(append(wide(), settings...),
 		"COUNTERSIGN_LISTEN=127.0.0.1:0", "COUNTERSIGN_OPERATOR_LISTEN=127.0.0.1:0", "COUNTERSIGN_DATA_DIR="+b.TempDir())})
 	if err != nil {
 		b.Fatal(err)

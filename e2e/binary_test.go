@@ -41,7 +41,7 @@ func newProgram(t *testing.T) *program {
 
 // env has one public URL whatever the port: access tokens name it.
 func (p *program) env() []string {
-	return append(os.Environ(), "COUNTERSIGN_DATA_DIR="+p.dir, "COUNTERSIGN_PUBLIC_URL=http://localhost",
+	return append(append(os.Environ(), wide()...), "COUNTERSIGN_DATA_DIR="+p.dir, "COUNTERSIGN_PUBLIC_URL=http://localhost",
 		"COUNTERSIGN_LISTEN=127.0.0.1:0", "COUNTERSIGN_OPERATOR_LISTEN=127.0.0.1:0")
 }
 

@@ -35,10 +35,10 @@ func startHouse(t testing.TB, settings ...string) *house {
 // with its process log written to log.
 func startHouseIn(t testing.TB, dir string, log io.Writer, settings ...string) *house {
 	t.Helper()
-	env := append([]string{
+	env := append(wide(), append([]string{
 		"COUNTERSIGN_LISTEN=127.0.0.1:0", "COUNTERSIGN_OPERATOR_LISTEN=127.0.0.1:0", "COUNTERSIGN_DATA_DIR=" + dir,
-	}, settings...)
-	c, err := config.Load(config.Sources{Env: env})
+	}, settings...)...)
+	c, err := config.Load(config.Sources{Env: env, Limits: server.LimitTable(), Alerts: server.AlertTable()})
 	if err != nil {
 		t.Fatal(err)
 	}

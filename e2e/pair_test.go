@@ -21,6 +21,7 @@ import (
 	"github.com/countersign/countersign/internal/dialect/native"
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/keyring"
+	"github.com/countersign/countersign/internal/limit"
 	"github.com/countersign/countersign/internal/password"
 	"github.com/countersign/countersign/internal/store/sqlite"
 	"github.com/countersign/countersign/internal/token"
@@ -87,6 +88,7 @@ func (p *pair) coreOver(store core.Store) *core.Core {
 		AppName: "Test", Host: "example.com", CodeTTL: 10 * time.Minute, RefreshGrace: 10 * time.Second,
 		IdleTimeout: 30 * 24 * time.Hour, Lifetime: 365 * 24 * time.Hour, ReauthWindow: 10 * time.Minute,
 	}
+	widen(&settings)
 	for _, c := range p.change {
 		c(&settings)
 	}
@@ -97,6 +99,7 @@ func (p *pair) coreOver(store core.Store) *core.Core {
 			Params: p.hash,
 		}),
 		Policy: password.NewPolicy(8, "Test", nil), Traffic: func(event.Event) {}, Settings: settings,
+		Limiter: limit.NewMemory(limit.MemoryOptions{}),
 	})
 }
 

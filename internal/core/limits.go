@@ -40,6 +40,7 @@ const (
 	limitCodesNetwork    = "code_failures_network"
 	limitPasswordAddress = "password_failures_address"
 	limitPasswordNetwork = "password_failures_network"
+	limitSendWait        = string(SendWait)
 	limitSendHour        = string(SendHour)
 	limitSendDay         = string(SendDay)
 	limitSendPrefix      = "send_prefix"
@@ -66,24 +67,27 @@ func LimitTable() []LimitRow {
 	row := func(name string, n int, window time.Duration, who, doc string) LimitRow {
 		return LimitRow{Rule: limit.Rule{Name: name, N: n, Window: window}, Who: who, Doc: doc}
 	}
+	const number = "number; strangers together, each known device by itself"
 	stored := func(r LimitRow) LimitRow { r.Store = true; return r }
 	return []LimitRow{
-		row(limitBeginAddress, 60, time.Hour, "address (IPv4, IPv6 /64)", "challenges begun and resent by strangers (C-44)"),
-		row(limitBeginNetwork, 240, time.Hour, "network (IPv4 /24, IPv6 /48)", "challenges begun and resent by strangers (C-44)"),
+		row(limitBeginAddress, 60, time.Hour, "address (IPv4, IPv6 /64)", "challenges begun and resent by strangers"),
+		row(limitBeginNetwork, 240, time.Hour, "network (IPv4 /24, IPv6 /48)", "challenges begun and resent by strangers"),
 		row(limitBeginDevice, 30, time.Hour, "known device", "challenges begun and resent"),
-		row(limitCodesAddress, 60, time.Hour, "address (IPv4, IPv6 /64)", "wrong codes of strangers (C-44)"),
-		row(limitCodesNetwork, 240, time.Hour, "network (IPv4 /24, IPv6 /48)", "wrong codes of strangers (C-44)"),
-		row(limitPasswordAddress, 30, time.Hour, "address (IPv4, IPv6 /64)", "wrong passwords of strangers (C-44)"),
-		row(limitPasswordNetwork, 120, time.Hour, "network (IPv4 /24, IPv6 /48)", "wrong passwords of strangers (C-44)"),
-		stored(row(limitSendHour, 5, time.Hour, "number; strangers together, each known device by itself", "messages; the window is fixed (C-39)")),
-		stored(row(limitSendDay, 10, day, "number; strangers together, each known device by itself", "messages; the window is fixed (C-39)")),
-		row(limitSendPrefix, 20, time.Hour, "number less its last four digits", "messages to strangers (C-49)"),
-		row(limitSendCountry, 20_000, day, "country", "messages to strangers (C-49)"),
-		row(limitSendTotal, 50_000, day, "everybody", "messages to strangers (C-49)"),
-		stored(row(limitCodesNumber, 30, day, "number", "wrong codes of strangers (C-40)")),
-		stored(row(limitCodesDevice, 10, time.Hour, "known device", "wrong codes (C-42)")),
-		stored(row(limitPasswordDevice, 10, time.Hour, "known device", "wrong passwords (C-42)")),
-		row(limitRefreshSession, 60, time.Minute, "session", "refreshes"),
+		row(limitCodesAddress, 60, time.Hour, "address (IPv4, IPv6 /64)", "wrong codes of strangers"),
+		row(limitCodesNetwork, 240, time.Hour, "network (IPv4 /24, IPv6 /48)", "wrong codes of strangers"),
+		row(limitPasswordAddress, 30, time.Hour, "address (IPv4, IPv6 /64)", "wrong passwords of strangers"),
+		row(limitPasswordNetwork, 120, time.Hour, "network (IPv4 /24, IPv6 /48)", "wrong passwords of strangers"),
+		stored(row(limitSendWait, 1, 30*time.Second, number,
+			"messages without a wait; the next waits as long as the window, those after it 2, 4 and 10 times that; redeemed ones do not count")),
+		stored(row(limitSendHour, 5, time.Hour, number, "messages; the window is fixed")),
+		stored(row(limitSendDay, 10, day, number, "messages; the window is fixed")),
+		row(limitSendPrefix, 20, time.Hour, "number less its last four digits", "messages to strangers"),
+		row(limitSendCountry, 20_000, day, "country", "messages to strangers"),
+		row(limitSendTotal, 50_000, day, "everybody", "messages to strangers"),
+		stored(row(limitCodesNumber, 30, day, "number", "wrong codes of strangers")),
+		stored(row(limitCodesDevice, 10, time.Hour, "known device", "wrong codes")),
+		stored(row(limitPasswordDevice, 10, time.Hour, "known device", "wrong passwords")),
+		row(limitRefreshSession, 60_000, time.Minute, "session", "refreshes; no honest client comes near, and one session takes no server for itself"),
 		row(limitTestNumber, 60, time.Hour, "test number", "challenges begun and resent"),
 	}
 }
@@ -135,7 +139,8 @@ func limitsOf(s Settings) limits {
 	}
 	number, codes, passwords := rules[limitCodesNumber], rules[limitCodesDevice], rules[limitPasswordDevice]
 	// C-39's steps: after the last message to a number, and within one challenge.
-	waits := []time.Duration{30 * time.Second, 60 * time.Second, 120 * time.Second, 300 * time.Second}
+	first := rules[limitSendWait]
+	waits := []time.Duration{first.Window, 2 * first.Window, 4 * first.Window, 10 * first.Window}
 	return limits{
 		rules: rules,
 		codes: CodeLimits{
@@ -146,7 +151,7 @@ func limitsOf(s Settings) limits {
 			Free: 3, FirstDelay: time.Second, MaxDelay: 900 * time.Second, Close: CloseAt,
 			Device: passwords.N, DeviceWindow: passwords.Window,
 		},
-		sends:        SendLimits{Waits: waits, Hour: rules[limitSendHour].N, Day: rules[limitSendDay].N},
+		sends:        SendLimits{Waits: slices.Concat(make([]time.Duration, max(0, first.N-1)), waits), Hour: rules[limitSendHour].N, Day: rules[limitSendDay].N},
 		resendWaits:  waits,
 		longCodesAt:  10, // C-11
 		longCodesFor: 30 * 24 * time.Hour,
