@@ -40,6 +40,7 @@ type sending struct {
 	atDoor   bool   // the address was counted
 	judged   bool   // the solution was looked at
 	solved   bool   // and was one
+	unjudged error  // why it could not be
 	longCode bool   // C-45: strangers' new codes have eight digits
 
 	taken []limit.Count // what is given back where nothing is sent
@@ -64,6 +65,7 @@ func (c *Core) admitDoor(ctx context.Context, s *sending, showsDevice bool) erro
 		}
 	}
 	if allowed := c.settings.SMSCountries; len(allowed) > 0 && !slices.Contains(allowed, s.country) {
+		c.tellRefused(s, string(CodeCountryNotAllowed))
 		return &Error{Code: CodeCountryNotAllowed}
 	}
 	return nil
@@ -163,10 +165,13 @@ func (c *Core) sendLimits(s *sending) SendLimits {
 // for a captcha where one opens more (C-42).
 func (c *Core) overSent(ctx context.Context, s *sending, which SendLimit, until time.Time) error {
 	exhausted := which == SendHour || which == SendDay
-	if exhausted && s.device == "" && !s.solved && c.captcha != nil && c.settings.CaptchaLifts {
-		return c.unsent(ctx, s, c.askCaptcha(s, string(which), captcha.Easy))
+	switch {
+	case !exhausted || s.device != "" || s.solved || c.captcha == nil || !c.settings.CaptchaLifts:
+		return c.unsent(ctx, s, c.overLimit(s, string(which), until))
+	case s.unjudged != nil:
+		return c.unsent(ctx, s, s.unjudged)
 	}
-	return c.unsent(ctx, s, c.overLimit(s, string(which), until))
+	return c.unsent(ctx, s, c.askCaptcha(s, string(which), captcha.Easy))
 }
 
 // unsent gives back what was counted for a message that is not sent, and

@@ -26,22 +26,23 @@ func (c *Core) askCaptcha(s *sending, reason string, hardness captcha.Hardness) 
 }
 
 // judgeCaptcha looks at the solution that came along, if any, and says in
-// s.solved whether it is one that nobody has used before.
+// s.solved whether it is one that nobody has used before, or in s.unjudged, which
+// it gives, why nobody can say.
 func (c *Core) judgeCaptcha(ctx context.Context, s *sending) error {
 	if s.judged || c.captcha == nil || s.solution.Token == "" {
-		return nil
+		return s.unjudged
 	}
 	s.judged = true
 	s.solution.Address = s.caller.Address
 	spent, err := c.captcha.Verify(ctx, s.now, c.captchaSubject(s), s.solution)
-	if errors.Is(err, captcha.ErrWrong) {
-		return nil
+	switch {
+	case errors.Is(err, captcha.ErrWrong):
+	case err != nil:
+		s.unjudged = unavailable("having a captcha judged", err)
+	default:
+		s.solved, s.unjudged = c.spendCaptcha(ctx, s, spent)
 	}
-	if err != nil {
-		return unavailable("having a captcha judged", err)
-	}
-	s.solved, err = c.spendCaptcha(ctx, s, spent)
-	return err
+	return s.unjudged
 }
 
 // spendCaptcha accepts a solution once. An idempotent request that lost its
