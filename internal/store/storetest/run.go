@@ -42,6 +42,8 @@ func Run(t *testing.T, open func(t *testing.T) core.Store) {
 		{"races", races},
 		{"endings", endings},
 		{"model", models},
+		{"model of sends", sendModels},
+		{"model of budgets", budgetModels},
 	}
 	for _, each := range flows {
 		t.Run(each.name, func(t *testing.T) {
