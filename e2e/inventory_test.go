@@ -95,7 +95,7 @@ var (
 // operator's beside it.
 var ofTheServer = []event.Name{
 	event.ServerStarted, event.ServerStopped, event.KeyCreated, event.KeyRotated, event.LogOpened, event.LogRecovered,
-	event.Alert, event.AccountDisabled, event.AccountEnabled,
+	event.Alert, event.AccountDisabled, event.AccountEnabled, event.APIKeyCreated, event.APIKeyRevoked, event.SendingPaused,
 }
 
 func TestC74EveryLineHasItsMembers(t *testing.T) {
@@ -168,6 +168,8 @@ func liveThrough(t *testing.T) []map[string]any {
 	l.signInAndOut()
 	l.changeAll()
 	l.guessAndLock()
+	l.pump()
+	l.useKeys()
 	l.stop()
 	l.alterLog(func(log []byte) []byte { return append(log, `{"id":"0192f5a0-0000-7000-8000-000000000000","timest`...) })
 	l.start(young + "," + old)
@@ -275,16 +277,68 @@ func (l *eventfulDay) guessAndLock() {
 	l.operate(server.UserUnlock, number(4))
 }
 
+// pump asks for codes that nobody redeems, until the conversion guard tells.
+func (l *eventfulDay) pump() {
+	l.t.Helper()
+	var begun []string
+	for i := range 60 {
+		begun = append(begun, l.post(http.StatusAccepted, "/v1/signup", "", members{"phone_number": number(1000 + i)}).text("challenge_id"))
+	}
+	for _, id := range begun {
+		l.code(l.t, id) // sent before the clock goes on
+	}
+	l.wait(45 * time.Minute)
+	l.post(http.StatusAccepted, "/v1/signup", "", members{"phone_number": number(1100)})
+}
+
+// useKeys has a program ask with a key that may, and with one that is revoked.
+func (l *eventfulDay) useKeys() {
+	l.t.Helper()
+	var key bytes.Buffer
+	c := l.beside()
+	if err := server.CreateAPIKey(context.Background(), c, server.NewAPIKey{Name: "ops", Scopes: []string{"stats:read"}}, &key, io.Discard); err != nil {
+		l.t.Fatal(err)
+	}
+	ask := func() int {
+		r, err := http.NewRequest(http.MethodGet, l.operator+"/admin/v1/stats", nil)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(key.String()))
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		answer.Body.Close()
+		return answer.StatusCode
+	}
+	if status := ask(); status != http.StatusOK {
+		l.t.Errorf("stats with a key: %d", status)
+	}
+	if err := server.RevokeAPIKey(context.Background(), c, "ops", io.Discard); err != nil {
+		l.t.Fatal(err)
+	}
+	if status := ask(); status != http.StatusUnauthorized {
+		l.t.Errorf("stats with a revoked key: %d", status)
+	}
+}
+
 // operate has an operator act beside the running server.
 func (l *eventfulDay) operate(act server.UserAct, number string) {
+	l.t.Helper()
+	if err := server.User(context.Background(), l.beside(), act, number, "a test", io.Discard); err != nil {
+		l.t.Fatalf("%s: %v", act, err)
+	}
+}
+
+// beside is how a command knows the running server.
+func (l *eventfulDay) beside() config.Config {
 	l.t.Helper()
 	c, err := config.Load(config.Sources{Env: append([]string{"COUNTERSIGN_DATA_DIR=" + l.dir}, l.env...)})
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	if err := server.User(context.Background(), c, act, number, "a test", io.Discard); err != nil {
-		l.t.Fatalf("%s: %v", act, err)
-	}
+	return c
 }
 
 // alterLog does to the current file what a crash or an intruder does.
