@@ -28,11 +28,13 @@ func take(t testing.TB, m *limit.Memory, now time.Time, rule limit.Rule, key str
 
 func fill(t testing.TB, m *limit.Memory, now time.Time, rule limit.Rule, key string) int {
 	t.Helper()
-	n := 0
-	for take(t, m, now, rule, key) {
-		n++
+	for n := 0; n <= rule.N; n++ {
+		if !take(t, m, now, rule, key) {
+			return n
+		}
 	}
-	return n
+	t.Fatalf("more than %d pass under %s", rule.N, rule.Name)
+	return 0
 }
 
 // flood counts so many keys that were never seen before.

@@ -85,34 +85,27 @@ func backNothing(w *world) {
 	}
 }
 
-// Takes that are given back hold the counter up for later ones to be kept: with
-// a naive GCRA, which forgets what was idle, those get past N.
+// What is given back late has drained meanwhile: a GCRA that takes an interval
+// off whenever it is told to lends that time to others twice.
 func backAndForth(w *world) {
 	for _, rule := range []limit.Rule{few, most, large} {
 		w.now = noon
 		c := of(rule, "k")
 		var kept []time.Time
-		for range 30 {
-			var given []time.Time
-			for range rule.N / 6 {
-				if w.take(c).Refused == "" {
-					given = append(given, w.now)
-				}
-			}
-			w.after(rule.Window / 50)
-			for i := range rule.N {
-				if w.take(c).Refused != "" {
-					break
-				}
+		keep := func() {
+			for range w.fill(c) {
 				kept = append(kept, w.now)
-				if i%3 == 0 {
-					w.after(rule.Window / 5000)
-				}
 			}
+		}
+		for range 12 {
+			given := w.steady(c, rule.Window/4000, rule.Window/20)
+			w.after(rule.Window / 4)
+			keep()
 			for _, at := range given {
 				w.giveBack(at, c)
 			}
-			w.after(rule.Window / 50)
+			keep()
+			kept = append(kept, w.steady(c, rule.Window/2000, rule.Window*2/3)...)
 		}
 		holds(w, rule, kept)
 	}

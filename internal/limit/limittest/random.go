@@ -22,7 +22,7 @@ func randoms(s suite) {
 	})
 	s.t.Run("C37 nor if times come out of order", func(t *testing.T) {
 		rules := slices.Concat(smallRules, largeRules)
-		rapid.Check(t, func(rt *rapid.T) { schedule(rt, t, s.open, rules, 500*time.Millisecond) })
+		rapid.Check(t, func(rt *rapid.T) { schedule(rt, t, s.open, rules, 999*time.Millisecond) })
 	})
 }
 
@@ -40,6 +40,7 @@ var (
 
 // kept is what passed and was not given back, in the order of the calls.
 type kept struct {
+	step   int
 	at     time.Time
 	counts []limit.Count
 }
@@ -99,16 +100,21 @@ func schedule(rt *rapid.T, t *testing.T, open func(*testing.T) limit.Limiter, ru
 		all = append(all, of(rule, "a"), of(rule, "b"))
 	}
 	most := all[len(all)-1].Rule.N
-	for range rapid.IntRange(1, 60).Draw(rt, "steps") {
+	for step := range rapid.IntRange(1, 60).Draw(rt, "steps") {
 		now = now.Add(rapid.SampledFrom(strides).Draw(rt, "stride"))
-		shown := now.Add(-time.Duration(rapid.Int64Range(0, int64(off/time.Millisecond)).Draw(rt, "off")) * time.Millisecond)
 		if len(m.kept) > 0 && rapid.IntRange(0, 3).Draw(rt, "what") == 0 {
 			m.giveBack(rt, ctx, engine)
 			continue
 		}
 		counts := rapid.SliceOfNDistinct(rapid.SampledFrom(all), 1, 3, id).Draw(rt, "counts")
-		for range rapid.IntRange(1, most).Draw(rt, "times") {
-			m.take(rt, ctx, engine, shown, counts, exact)
+		shown := now
+		for i := range rapid.IntRange(1, most).Draw(rt, "times") {
+			if off > 0 && i%8 == 0 {
+				shown = now.Add(-time.Duration(rapid.Int64Range(0, int64(off)).Draw(rt, "off")))
+			}
+			if m.take(rt, ctx, engine, shown, counts, exact) {
+				m.kept = append(m.kept, kept{step, shown, counts})
+			}
 		}
 	}
 	m.check(rt, all)
@@ -123,7 +129,7 @@ var strides = []time.Duration{
 	999 * time.Millisecond, time.Second, 2999 * time.Millisecond, 3 * time.Second, 4 * time.Second, 11 * time.Second,
 }
 
-func (m *model) take(t *rapid.T, ctx context.Context, engine limit.Limiter, now time.Time, counts []limit.Count, exact bool) {
+func (m *model) take(t *rapid.T, ctx context.Context, engine limit.Limiter, now time.Time, counts []limit.Count, exact bool) bool {
 	got, err := engine.Take(ctx, now, counts...)
 	if err != nil {
 		t.Fatalf("Take: %v", err)
@@ -137,21 +143,27 @@ func (m *model) take(t *rapid.T, ctx context.Context, engine limit.Limiter, now 
 			t.Fatalf("%s after noon: %v told to wait %s, the model says %s", now.Sub(noon), names(counts), got.RetryAfter, wait)
 		}
 	}
-	if got.Refused == "" {
-		m.kept = append(m.kept, kept{now, counts})
-	}
+	return got.Refused == ""
 }
 
-// giveBack gives a run of them back: what flows that failed together took.
+// giveBack gives back what was taken in a step, or some of it: what flows that
+// failed together took.
 func (m *model) giveBack(t *rapid.T, ctx context.Context, engine limit.Limiter) {
-	from := rapid.IntRange(0, len(m.kept)-1).Draw(t, "from")
-	to := rapid.IntRange(from, len(m.kept)).Draw(t, "to")
-	for _, k := range m.kept[from:to] {
+	step := rapid.SampledFrom(m.kept).Draw(t, "of").step
+	some := rapid.SampledFrom([]int{1, 1, 2, 7}).Draw(t, "some")
+	n := 0
+	m.kept = slices.DeleteFunc(m.kept, func(k kept) bool {
+		if k.step != step {
+			return false
+		}
+		if n++; n%some != 0 {
+			return false
+		}
 		if err := engine.GiveBack(ctx, k.at, k.counts...); err != nil {
 			t.Fatalf("GiveBack: %v", err)
 		}
-	}
-	m.kept = slices.Delete(m.kept, from, to)
+		return true
+	})
 }
 
 func names(counts []limit.Count) string {
