@@ -77,9 +77,10 @@ func (s scope) paused(n int64) limit.Tally {
 	return limit.Tally{Key: "paused/" + s.key, Window: guardPause, Add: n}
 }
 
-// scopes are the three that a message to a number, asked for by a caller, is of.
-func (c *Core) scopes(caller Caller, n phone.Number) [3]scope {
-	country, address := n.Region(), host(caller.Address)
+// scopes are the three that a message to a number in a country, asked for by a
+// caller, is of.
+func (c *Core) scopes(caller Caller, n phone.Number, country string) [3]scope {
+	address := host(caller.Address)
 	return [3]scope{
 		{"prefix", "prefix/" + c.prefixKey(n), n.Prefix(), 6 * time.Hour},
 		{"country", "country/" + country, country, time.Hour},
@@ -132,7 +133,7 @@ func (c *Core) admitGuarded(ctx context.Context, s *sending) error {
 // watch reads the guard's counts: a refusal where one of the scopes is paused,
 // else how nervous they make.
 func (c *Core) watch(ctx context.Context, s *sending) (nervous captcha.Hardness, err error) {
-	scopes := c.scopes(s.caller, s.number)
+	scopes := c.scopes(s.caller, s.number, s.country)
 	tallies := []limit.Tally{{Key: keyCodeFailures, Window: alarmWindow}}
 	for _, p := range scopes {
 		tallies = append(tallies, p.sent(0), p.redeemed(0), p.paused(0))
@@ -204,7 +205,7 @@ func (c *Core) sent(ctx context.Context, s *sending) {
 	if s.device != "" || s.test || c.settings.LimitsDisabled {
 		return
 	}
-	scopes := c.scopes(s.caller, s.number)
+	scopes := c.scopes(s.caller, s.number, s.country)
 	c.count(ctx, s.now, scopes[0].sent(1), scopes[1].sent(1), scopes[2].sent(1))
 }
 
@@ -213,7 +214,7 @@ func (c *Core) redeemed(ctx context.Context, caller Caller, now time.Time, n pho
 	if c.isTest(n) || c.settings.LimitsDisabled {
 		return
 	}
-	scopes := c.scopes(caller, n)
+	scopes := c.scopes(caller, n, n.Region())
 	c.count(ctx, now, scopes[0].redeemed(1), scopes[1].redeemed(1), scopes[2].redeemed(1))
 }
 
