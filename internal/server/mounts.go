@@ -26,7 +26,7 @@ func (s *Server) publicHandler() http.Handler {
 		{Prefix: "/v1/", Handler: native.New(c)},
 		{Prefix: "/oauth/", Handler: standards},
 		{Prefix: "/.well-known/", Handler: standards},
-		{Prefix: "/openapi.json", Handler: s.openAPI(aboutPublic, native.Routes(nil), oauth.Routes(nil, s.config.PublicURL), s.health.routes())},
+		{Prefix: "/openapi.json", Handler: s.openAPI(aboutPublic, "", native.Routes(nil), oauth.Routes(nil, s.config.PublicURL), s.health.routes())},
 		{Prefix: "/healthz", Handler: health},
 		{Prefix: "/readyz", Handler: health},
 		{Prefix: "/", Handler: exactly("/", shown)},
@@ -55,7 +55,7 @@ func (s *Server) operatorHandler() http.Handler {
 		dialect.Mount{Prefix: "/metrics", Handler: dialect.NewTable(watching)},
 		dialect.Mount{Prefix: "/healthz", Handler: health},
 		dialect.Mount{Prefix: "/readyz", Handler: health},
-		dialect.Mount{Prefix: "/openapi.json", Handler: s.openAPI(aboutOperators, admin.Routes(nil), watching, s.health.routes())},
+		dialect.Mount{Prefix: "/openapi.json", Handler: s.openAPI(aboutOperators, dialect.BearerAPIKey, admin.Routes(nil), watching, s.health.routes())},
 		dialect.Mount{Prefix: "/docs", Handler: shown},
 		dialect.Mount{Prefix: "/assets/", Handler: shown},
 	))
@@ -124,14 +124,14 @@ const aboutPublic = "Phone-first sign-in. Errors are problem documents (RFC 9457
 
 // openAPI serves a listener's document, made from its routes when it is first
 // asked for.
-func (s *Server) openAPI(about string, routes ...[]dialect.Route) http.Handler {
+func (s *Server) openAPI(about, bearer string, routes ...[]dialect.Route) http.Handler {
 	document := sync.OnceValues(func() ([]byte, error) {
 		types, err := native.Types()
 		if err != nil {
 			return nil, err
 		}
 		return dialect.OpenAPI(dialect.Info{
-			Title: s.config.AppName, Version: s.options.Version, Description: about,
+			Title: s.config.AppName, Version: s.options.Version, Description: about, Bearer: bearer,
 		}, types, slices.Concat(routes...))
 	})
 	return dialect.NewTable([]dialect.Route{{

@@ -38,13 +38,17 @@ func testNumbersUntil(c config.Config, now time.Time) time.Time {
 	return c.TestNumbersUntil
 }
 
-// prices are the operator's over the rough built-in ones. The development inbox
-// costs nothing, unless somebody wants to see what it would.
+// prices are the operator's over the rough built-in ones, unless they say what is
+// paid everywhere else: then these count alone, in whatever currency. The
+// development inbox costs nothing, unless somebody wants to see what it would.
 func prices(c config.Config) core.Prices {
 	if len(c.SMSPrices) == 0 && len(c.SMSBudget) == 0 {
 		return nil
 	}
 	all := core.RoughPrices()
+	if _, everywhere := c.SMSPrices["*"]; everywhere {
+		all = core.Prices{}
+	}
 	for where, price := range c.SMSPrices {
 		all[where] = core.Money(price)
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"time"
 
 	"github.com/countersign/countersign/internal/config"
 )
@@ -59,7 +60,12 @@ func (s *Server) warn() {
 			"file", filepath.Join(c.DataDir, masterFile), "key_id", s.parts.ring.KeyID())
 	}
 	if len(c.TestNumbers) > 0 {
-		log.Warn("test numbers are on: whoever knows their codes can sign in as them", "count", len(c.TestNumbers))
+		log.Warn("test numbers are on: whoever knows their codes can sign in as them",
+			"count", len(c.TestNumbers), "until", testNumbersUntil(c, s.parts.now()).Format(time.RFC3339))
+	}
+	if len(c.TrustedProxies) == 0 && config.Loopback(c.Listen) && s.proxied() {
+		log.Warn("clients seem to come through a proxy, and none is trusted: limits by address count everybody as one; list it in trusted_proxies",
+			"public_url", c.PublicURL)
 	}
 	if c.LimitsDisabled {
 		log.Warn("rate limits, delays and locks are off")
