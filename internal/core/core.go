@@ -40,7 +40,7 @@ type Deps struct {
 	Traffic  func(event.Event) // where traffic events go; must not block
 	Now      func() time.Time
 	Rand     io.Reader
-	Limiter  limit.Limiter
+	Limiter  limit.Limiter    // nil: one in memory, which no other Core shares
 	Captcha  captcha.Verifier // nil: none is ever asked for
 	Settings Settings
 }
