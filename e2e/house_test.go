@@ -83,12 +83,19 @@ const patience = 20 * time.Second
 // beside the test.
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
+	if !within(done) {
+		t.Fatalf("never seen: %s", what)
+	}
+}
+
+// within polls until done answers true, and tells whether it did.
+func within(done func() bool) bool {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if done() {
-			return
+			return true
 		}
 	}
-	t.Fatalf("never seen: %s", what)
+	return false
 }
 
 // The last line of a message has its code alone.

@@ -46,9 +46,9 @@ type sending struct {
 	taken []limit.Count // what is given back where nothing is sent
 }
 
-func (c *Core) sendingTo(caller Caller, now time.Time, number phone.Number, solution captcha.Solution) *sending {
+func (c *Core) sendingTo(caller Caller, now time.Time, number phone.Number, country string, solution captcha.Solution) *sending {
 	return &sending{
-		caller: caller, now: now, number: number, country: number.Region(), solution: solution, test: c.isTest(number),
+		caller: caller, now: now, number: number, country: country, solution: solution, test: c.isTest(number),
 		phone: SealedPhone{Key: c.ring.Pseudonym(number.E164()), Masked: number.Masked()},
 	}
 }

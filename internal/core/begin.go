@@ -53,7 +53,7 @@ func (c *Core) look(ctx context.Context, caller Caller, purpose Purpose, number 
 	if err := checkBegin(in); err != nil {
 		return beginning{}, err
 	}
-	b := beginning{sending: c.sendingTo(caller, c.now(), number, in.Captcha), purpose: purpose, in: in}
+	b := beginning{sending: c.sendingTo(caller, c.now(), number, number.Region(), in.Captcha), purpose: purpose, in: in}
 	if in.Idempotency.Key != "" {
 		b.beginKey, b.beginBody = c.idempotency(string(purpose)+" "+b.session().ID, in.Idempotency)
 		b.request = b.beginBody
@@ -104,7 +104,7 @@ func (c *Core) prepare(b beginning, pending Pending, decoy bool) (OpenChallenge,
 	}
 	expires := b.now.Add(c.settings.CodeTTL)
 	ch := Challenge{
-		ID: id, Purpose: b.purpose, Channel: ChannelSMS, Phone: sealed, Decoy: decoy,
+		ID: id, Purpose: b.purpose, Channel: ChannelSMS, Phone: sealed, Country: b.country, Decoy: decoy,
 		UserID: b.user.ID, Generation: b.user.Generation, SessionID: b.session().ID,
 		DeviceID: b.device, Device: b.in.Device.label(), Pending: pending,
 		GuessesLeft: MaxGuesses, CreatedAt: b.now, ExpiresAt: expires,
@@ -165,7 +165,7 @@ func (c *Core) challengeMessage(s *sending, ch Challenge, text keyring.Secret) (
 	return Message{
 		ID: id, ChallengeID: ch.ID, UserID: ch.UserID, Purpose: string(ch.Purpose), Channel: ch.Channel,
 		PhoneKey: ch.Phone.Key, PhoneMasked: ch.Phone.Masked, State: state,
-		Bucket: s.device, Country: s.country, Price: c.settings.Prices.price(s.number, text),
+		Bucket: s.device, Country: s.country, Price: c.settings.Prices.price(s.number, s.country, text),
 		CreatedAt: s.now, ExpiresAt: ch.ExpiresAt, RequestID: s.caller.RequestID,
 	}, nil
 }

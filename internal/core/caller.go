@@ -97,6 +97,9 @@ func (c *Core) event(caller Caller, now time.Time, name event.Name, outcome even
 		e.UserID, e.SessionID = user.ID, caller.Signed.Session.ID
 		e.PhoneNumber, e.PhonePseudonym = user.Phone.Masked, user.Phone.Key
 	}
+	if caller.Key != nil {
+		e = e.With("api_key", caller.Key.ID)
+	}
 	return e
 }
 

@@ -3,6 +3,7 @@ package core
 import (
 	"time"
 
+	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/password"
 )
 
@@ -48,7 +49,8 @@ type Challenge struct {
 	Purpose Purpose
 	Channel Channel
 	Phone   SealedPhone
-	Decoy   bool // no code opens it; its message is withheld
+	Country string // of the number: ISO 3166-1 alpha-2, or ""
+	Decoy   bool   // no code opens it; its message is withheld
 
 	UserID     string // the account it was begun for, if there was one
 	Generation int64  // that account's generation then
@@ -83,6 +85,15 @@ type Challenge struct {
 // byStranger tells whether whoever began it is a stranger to its number. Who
 // moves an account is one to the new number, on whatever device.
 func (c Challenge) byStranger() bool { return c.DeviceID == "" || c.Purpose == PurposePhoneChange }
+
+// inCountry says in an event of a redeemed code to which country it went: what
+// the conversion of a country is made of.
+func (c Challenge) inCountry(e event.Event) event.Event {
+	if c.Country == "" {
+		return e
+	}
+	return e.With("country", c.Country)
+}
 
 // Pending is a signup's profile and password, which belong to nobody until
 // the code is redeemed.

@@ -210,11 +210,11 @@ func (c *Core) sent(ctx context.Context, s *sending) {
 }
 
 // redeemed counts a stranger's message that came back as a code.
-func (c *Core) redeemed(ctx context.Context, caller Caller, now time.Time, n phone.Number) {
+func (c *Core) redeemed(ctx context.Context, caller Caller, now time.Time, n phone.Number, country string) {
 	if c.isTest(n) || c.settings.LimitsDisabled {
 		return
 	}
-	scopes := c.scopes(caller, n, n.Region())
+	scopes := c.scopes(caller, n, country)
 	c.count(ctx, now, scopes[0].redeemed(1), scopes[1].redeemed(1), scopes[2].redeemed(1))
 }
 

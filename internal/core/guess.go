@@ -45,7 +45,7 @@ func (c *Core) settleCode(ctx context.Context, p *proof, err error) {
 		c.count(ctx, p.now, limit.Tally{Key: keyCodeFailures, Window: alarmWindow, Add: 1})
 	case p.outcome == Done && err == nil:
 		if number, err := c.open(p.challenge.Phone, p.challenge.ID); err == nil {
-			c.redeemed(ctx, p.caller, p.now, number)
+			c.redeemed(ctx, p.caller, p.now, number, p.challenge.Country)
 		}
 	}
 }
@@ -116,7 +116,7 @@ func (c *Core) admitCaptcha(ctx context.Context, g *guess) error {
 	if known, err := c.shownKnown(ctx, g); err != nil || known {
 		return err
 	}
-	s := c.sendingTo(g.caller, g.at, g.number, g.solution)
+	s := c.sendingTo(g.caller, g.at, g.number, "", g.solution)
 	if err := c.judgeCaptcha(ctx, s); err != nil || s.solved {
 		return err
 	}

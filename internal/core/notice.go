@@ -32,10 +32,12 @@ func (c *Core) notice(caller Caller, now time.Time, user User, kind string) (Mes
 	if err != nil {
 		return Message{}, unavailable("writing a notice", err)
 	}
+	country := number.Region()
 	m := Message{
 		ID: id, UserID: user.ID, Purpose: kind + "_notice", Channel: ChannelSMS,
 		PhoneKey: user.Phone.Key, PhoneMasked: user.Phone.Masked, Sealed: sealed, SealedFor: id,
-		State: MessageQueued, Country: number.Region(), Price: c.settings.Prices.price(number, text), CreatedAt: now, ExpiresAt: now.Add(noticeLife), RequestID: caller.RequestID,
+		State: MessageQueued, Country: country, Price: c.settings.Prices.price(number, country, text),
+		CreatedAt: now, ExpiresAt: now.Add(noticeLife), RequestID: caller.RequestID,
 	}
 	if c.isTest(number) {
 		m.State = MessageWithheld

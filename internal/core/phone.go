@@ -46,7 +46,7 @@ func (c *Core) verifyPhoneChange(ctx context.Context, p *proof) (UserView, error
 	if err != nil {
 		return UserView{}, err
 	}
-	changed := c.codeEvent(p, event.PhoneNumberChanged, event.Success, "").
+	changed := p.challenge.inCountry(c.codeEvent(p, event.PhoneNumberChanged, event.Success, "")).
 		With("previous_phone_number", user.Phone.Masked)
 	result, err := c.store.RedeemPhoneChange(ctx, RedeemPhoneChange{
 		Guess: p.guess, Phone: sealed, Notice: notice, OnChanged: changed,

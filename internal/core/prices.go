@@ -13,19 +13,22 @@ import (
 type Prices map[string]Money
 
 // price is what a text to a number costs, in as many segments as it takes.
-func (p Prices) price(n phone.Number, text keyring.Secret) Money {
+func (p Prices) price(n phone.Number, country string, text keyring.Secret) Money {
+	if len(p) == 0 {
+		return 0
+	}
 	segments, _ := locale.Segments(text.Reveal())
-	return Money(segments) * p.segment(n)
+	return Money(segments) * p.segment(n, country)
 }
 
-func (p Prices) segment(n phone.Number) Money {
+func (p Prices) segment(n phone.Number, country string) Money {
 	e164 := n.E164()
 	for end := len(e164); end > 1; end-- {
 		if price, ok := p[e164[:end]]; ok {
 			return price
 		}
 	}
-	for _, where := range []string{n.Region(), "*"} {
+	for _, where := range []string{country, "*"} {
 		if price, ok := p[where]; ok {
 			return price
 		}

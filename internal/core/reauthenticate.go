@@ -88,7 +88,7 @@ func (c *Core) ReauthenticateSMS(ctx context.Context, caller Caller, in BeginIn)
 func (c *Core) verifyReauthentication(ctx context.Context, p *proof) (TokenSet, error) {
 	result, err := c.store.RedeemReauthentication(ctx, RedeemReauthentication{
 		Guess: p.guess, TokenKeyID: c.ring.KeyID(),
-		OnConfirmed: c.codeEvent(p, event.Reauthenticated, event.Success, ""),
+		OnConfirmed: p.challenge.inCountry(c.codeEvent(p, event.Reauthenticated, event.Success, "")),
 	})
 	if err := c.refused(p, result, err); err != nil {
 		return TokenSet{}, err

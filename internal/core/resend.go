@@ -83,7 +83,7 @@ func (c *Core) sendingAgain(caller Caller, ch Challenge, solution captcha.Soluti
 	if err != nil {
 		return nil, "", err
 	}
-	s := c.sendingTo(caller, c.now(), number, solution)
+	s := c.sendingTo(caller, c.now(), number, ch.Country, solution)
 	if !ch.byStranger() {
 		s.device = ch.DeviceID
 	}

@@ -246,6 +246,6 @@ func (c *Core) signInByCode(p *proof) (SignIn, error) {
 		return SignIn{}, err
 	}
 	signIn.Session.Dialect, signIn.Session.Thumbprint = ch.Dialect, ch.Thumbprint
-	signIn.OnSignedIn = about(signIn.OnSignedIn, ch.Phone)
+	signIn.OnSignedIn = ch.inCountry(about(signIn.OnSignedIn, ch.Phone))
 	return signIn, nil
 }

@@ -141,7 +141,7 @@ func (a *Alerts) look(e Event, s Series, now time.Time) {
 	case RefreshTokenReused:
 		a.count(AlertReuse, e, "", "", now)
 	case AdminAction:
-		if s.Outcome == Failure {
+		if s.Outcome == Failure && !anybodys(e) {
 			a.count(AlertAdmin, e, "", "", now)
 		}
 	case LogRecovered, Alert:
@@ -214,4 +214,10 @@ func (a *Alerts) tell(f finding, watched *subject, now time.Time) {
 		alert.Attributes["of"] = f.tries
 	}
 	a.found = append(a.found, alert)
+}
+
+// anybodys tells a denial that any stranger can cause: on the public listener,
+// with a key that was never one. It must not drown those that matter.
+func anybodys(e Event) bool {
+	return e.Reason == "unknown_key" && text(e.Attributes, "scope") == "clients:forward"
 }

@@ -262,6 +262,7 @@ func TestC80BreaksOfTheLogReachTheAlerts(t *testing.T) {
 func TestC80WhatIsNoAlarm(t *testing.T) {
 	w := watch(t, nil)
 	w.see(1000, Event{Name: AdminAction, Outcome: Success})
+	w.see(1000, Event{Name: AdminAction, Outcome: Failure, Reason: "unknown_key", Attributes: Attributes{"scope": "clients:forward"}})
 	w.see(1000, Event{Name: DependencyLost, Outcome: Failure, Attributes: Attributes{"part": "database"}})
 	w.see(1000, Event{Name: SuccessfulLogin, Outcome: Success, Method: "sms", IPAddress: "203.0.113.7"})
 	w.see(1000, Event{Name: Alert, Outcome: Failure, Reason: "events_dropped"})

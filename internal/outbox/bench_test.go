@@ -149,7 +149,7 @@ func (b *bench) beginIn(state core.MessageState, life time.Duration, reason stri
 		},
 		Message: core.Message{
 			ID: b.id(), ChallengeID: id, Purpose: "signup", Channel: core.ChannelSMS, PhoneKey: key, PhoneMasked: to.Masked(),
-			State: state, CreatedAt: now(), ExpiresAt: now().Add(life), RequestID: "request-1",
+			State: state, Country: to.Region(), CreatedAt: now(), ExpiresAt: now().Add(life), RequestID: "request-1",
 		},
 		Now:   now(),
 		Event: event.Event{ID: b.id(), Time: now(), Name: event.SignupStarted, Outcome: event.Success, Reason: reason},

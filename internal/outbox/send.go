@@ -136,8 +136,8 @@ func (m *messenger) event(id string, message core.Message, a attempt, s core.Set
 			"message_id": message.ID, "purpose": message.Purpose, "provider": s.Provider, "try": int64(message.Tries),
 		},
 	}
-	if region := a.to.Region(); region != "" {
-		e.Attributes["country"] = region
+	if message.Country != "" {
+		e.Attributes["country"] = message.Country
 	}
 	switch {
 	case a.withheld:

@@ -33,6 +33,7 @@ type review struct {
 	core     *core.Core
 	store    core.Store
 	watch    *watch
+	log      *event.File
 	instance string // names this run in the counts
 	now      func() time.Time
 	alert    func(event.Attributes)
@@ -51,7 +52,7 @@ type budget struct {
 
 func newReview(p *parts, instance string) *review {
 	return &review{
-		core: p.core, store: p.store, watch: p.watch, instance: instance, now: p.now,
+		core: p.core, store: p.store, watch: p.watch, log: p.log, instance: instance, now: p.now,
 		alert: func(a event.Attributes) { p.tell(event.Alert, event.Failure, "budget", a) },
 		told:  map[budget]int64{},
 	}
@@ -67,6 +68,10 @@ func (r *review) look(ctx context.Context) error {
 		return nil
 	}
 	r.minuted = now
+	// What the log tells of itself stands in it alone; a broken chain is an alert.
+	if _, err := r.watch.sink().Write(ctx, r.log.Told()); err != nil {
+		return err
+	}
 	if err := r.keep(ctx); err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ const (
 		pending_name, pending_email, pending_locale, pending_password_hash,
 		code_mac, code_length, sealed, guesses_left, resends, resend_at, created_at, expires_at,
 		redeemed_at, voided_at, begin_key, begin_body, verify_key, verify_body, opened_session_id, opened_counter,
-		dialect, thumbprint`
+		dialect, thumbprint, country`
 
 	messageColumns = `id, challenge_id, user_id, purpose, channel, phone_key, phone_masked,
 		sealed, sealed_for, state, tries, bucket, country, price, created_at, expires_at, request_id`
@@ -74,7 +74,7 @@ func readChallenge(r *row) core.Challenge {
 		GuessesLeft: r.int(), Resends: r.int(), ResendAt: r.time(), CreatedAt: r.time(), ExpiresAt: r.time(),
 		RedeemedAt: r.time(), VoidedAt: r.time(),
 		BeginKey: r.blob(), BeginBody: r.blob(), VerifyKey: r.blob(), VerifyBody: r.blob(),
-		OpenedSessionID: r.text(), OpenedCounter: r.long(), Dialect: r.text(), Thumbprint: r.text(),
+		OpenedSessionID: r.text(), OpenedCounter: r.long(), Dialect: r.text(), Thumbprint: r.text(), Country: r.text(),
 	}
 }
 
@@ -150,13 +150,13 @@ func (tx *tx) insertDevice(d core.Device) {
 
 func (tx *tx) insertChallenge(c core.Challenge) {
 	tx.exec("INSERT INTO challenges ("+challengeColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		c.ID, string(c.Purpose), string(c.Channel), c.Phone.Key, c.Phone.Sealed, c.Phone.Masked, c.Decoy,
 		c.UserID, c.Generation, c.SessionID, c.DeviceID, c.Device.ID, c.Device.Name, c.Device.Platform,
 		c.Pending.Name, c.Pending.Email, c.Pending.Locale, string(c.Pending.PasswordHash),
 		c.CodeMAC, c.CodeLength, c.Sealed, c.GuessesLeft, c.Resends, c.ResendAt, c.CreatedAt, c.ExpiresAt,
 		c.RedeemedAt, c.VoidedAt, c.BeginKey, c.BeginBody, c.VerifyKey, c.VerifyBody, c.OpenedSessionID, c.OpenedCounter,
-		c.Dialect, c.Thumbprint)
+		c.Dialect, c.Thumbprint, c.Country)
 }
 
 // queue writes a message into the outbox, due at once. One without an id is

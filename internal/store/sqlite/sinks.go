@@ -26,7 +26,7 @@ func (tx *tx) sink(name string, fromNow bool) (s sink) {
 		return s
 	}
 	if fromNow {
-		tx.one("SELECT seq FROM sqlite_sequence WHERE name = 'events'", func(r *row) { s.settled = r.long() })
+		tx.one("SELECT max(position) FROM events", func(r *row) { s.settled = r.long() })
 	}
 	tx.exec("INSERT INTO sinks (name, settled) VALUES (?, ?)", name, s.settled)
 	return s

@@ -65,7 +65,7 @@ func (w *world) newChallenge(purpose core.Purpose, phone core.SealedPhone) core.
 		Device:  core.DeviceLabel{ID: "label", Name: "Pixel", Platform: "android"},
 		CodeMAC: mac(right), CodeLength: 6, Sealed: []byte("sealed text"),
 		GuessesLeft: core.MaxGuesses, ResendAt: w.now.Add(30 * time.Second),
-		CreatedAt: w.now, ExpiresAt: w.now.Add(challengeLife), Dialect: "native",
+		CreatedAt: w.now, ExpiresAt: w.now.Add(challengeLife), Dialect: "native", Country: "DE",
 	}
 }
 

@@ -2,6 +2,7 @@
 -- What bounds the messages and their money, and what operators look at. Spans
 -- are milliseconds, as times are; money is in millionths.
 
+ALTER TABLE challenges ADD COLUMN country TEXT NOT NULL DEFAULT '';
 ALTER TABLE messages ADD COLUMN bucket TEXT NOT NULL DEFAULT '';
 ALTER TABLE messages ADD COLUMN country TEXT NOT NULL DEFAULT '';
 ALTER TABLE messages ADD COLUMN price INTEGER NOT NULL DEFAULT 0;
