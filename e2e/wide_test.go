@@ -12,7 +12,7 @@ import (
 // it: what guards numbers and accounts stays, and what guards against floods is
 // shown where it is tested, with the limits as they come.
 var wideRules = map[string]int{
-	"begin_address": 1_000_000, "begin_network": 1_000_000, "begin_device": 1_000_000,
+	"begin_address": 1_000_000, "begin_network": 1_000_000, "begin_device": 1_000_000, "begin_devices": 1_000_000,
 	"code_failures_address": 1_000_000, "code_failures_network": 1_000_000,
 	"password_failures_address": 1_000_000, "password_failures_network": 1_000_000,
 	"send_prefix": 1_000_000, "send_country": 1_000_000, "send_total": 1_000_000,

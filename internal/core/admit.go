@@ -78,7 +78,9 @@ func (c *Core) admit(ctx context.Context, s *sending) error {
 		return nil
 	}
 	if s.device != "" {
-		if err := c.admitCounts(ctx, s, c.limits.counts(nil, limitBeginDevice, s.device)); err != nil {
+		// A device more is easily had, by its owner: together they have an end, too.
+		counts := c.limits.counts(nil, limitBeginDevice, s.device)
+		if err := c.admitCounts(ctx, s, c.limits.counts(counts, limitBeginDevices, s.phone.Key)); err != nil {
 			return err
 		}
 		return c.admitMoney(s)

@@ -40,7 +40,7 @@ type Deps struct {
 	Traffic  func(event.Event) // where traffic events go; must not block
 	Now      func() time.Time
 	Rand     io.Reader
-	Limiter  limit.Limiter    // nil: one in memory, which no other Core shares
+	Limiter  limit.Limiter
 	Captcha  captcha.Verifier // nil: none is ever asked for
 	Settings Settings
 }
@@ -75,9 +75,6 @@ type Settings struct {
 
 // New makes a Core.
 func New(d Deps) *Core {
-	if d.Limiter == nil {
-		d.Limiter = limit.NewMemory(limit.MemoryOptions{})
-	}
 	return &Core{
 		store: d.Store, ring: d.Ring, tokens: d.Tokens, hasher: d.Hasher, policy: d.Policy,
 		traffic: d.Traffic, clock: d.Now, rand: d.Rand, limiter: d.Limiter, captcha: d.Captcha,

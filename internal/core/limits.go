@@ -36,6 +36,7 @@ const (
 	limitBeginAddress    = "begin_address"
 	limitBeginNetwork    = "begin_network"
 	limitBeginDevice     = "begin_device"
+	limitBeginDevices    = "begin_devices"
 	limitCodesAddress    = "code_failures_address"
 	limitCodesNetwork    = "code_failures_network"
 	limitPasswordAddress = "password_failures_address"
@@ -73,6 +74,7 @@ func LimitTable() []LimitRow {
 		row(limitBeginAddress, 60, time.Hour, "address (IPv4, IPv6 /64)", "challenges begun and resent by strangers"),
 		row(limitBeginNetwork, 240, time.Hour, "network (IPv4 /24, IPv6 /48)", "challenges begun and resent by strangers"),
 		row(limitBeginDevice, 30, time.Hour, "known device", "challenges begun and resent"),
+		row(limitBeginDevices, 40, day, "number, all its known devices together", "challenges begun and resent"),
 		row(limitCodesAddress, 60, time.Hour, "address (IPv4, IPv6 /64)", "wrong codes of strangers"),
 		row(limitCodesNetwork, 240, time.Hour, "network (IPv4 /24, IPv6 /48)", "wrong codes of strangers"),
 		row(limitPasswordAddress, 30, time.Hour, "address (IPv4, IPv6 /64)", "wrong passwords of strangers"),

@@ -216,7 +216,7 @@ func TestC49PrefixesCountriesAndTheTotalAreLimited(t *testing.T) {
 
 func TestAKnownDeviceASessionAndATestNumberAreLimited(t *testing.T) {
 	t.Parallel()
-	probe{limit: "begin_device", act: func(h *house) func(int) error {
+	atKnown := func(h *house) func(int) error {
 		known := h.signUp(alice, "").DeviceToken
 		var one sync.Mutex // who redeems does not wait (C-39), but one after another
 		return func(i int) error {
@@ -228,7 +228,9 @@ func TestAKnownDeviceASessionAndATestNumberAreLimited(t *testing.T) {
 			}
 			return err
 		}
-	}}.run(t)
+	}
+	probe{limit: "begin_device", act: atKnown}.run(t)
+	probe{limit: "begin_devices", act: atKnown}.run(t)
 	probe{limit: "refresh_session", n: 60, act: func(h *house) func(int) error {
 		token := h.signUp(alice, "").RefreshToken
 		return func(i int) error {

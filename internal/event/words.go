@@ -28,7 +28,7 @@ var names = set(
 // limitWords are the reasons of rate_limited: the names of core's table of
 // limits, and of what waits beside it.
 var limitWords = set(
-	"begin_address", "begin_network", "begin_device",
+	"begin_address", "begin_network", "begin_device", "begin_devices",
 	"code_failures_address", "code_failures_network", "code_failures_number", "code_failures_device",
 	"password_failures_address", "password_failures_network", "password_failures_device",
 	"send_wait", "send_number_hour", "send_number_day", "send_prefix", "send_country", "send_total",

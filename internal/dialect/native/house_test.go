@@ -22,6 +22,7 @@ import (
 	"github.com/countersign/countersign/internal/dialect/oauth"
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/keyring"
+	"github.com/countersign/countersign/internal/limit"
 	"github.com/countersign/countersign/internal/password"
 	"github.com/countersign/countersign/internal/store/sqlite"
 	"github.com/countersign/countersign/internal/token"
@@ -73,6 +74,7 @@ func newHouse(t testing.TB) *house {
 	}
 	c := core.New(core.Deps{
 		Store: store, Ring: h.ring, Tokens: tokens, Rand: rand.Reader, Now: h.clock,
+		Limiter: limit.NewMemory(limit.MemoryOptions{}),
 		// The cheapest parameters: what is slow about hashing is shown in its own room.
 		Hasher: password.NewHasher(password.HasherOptions{
 			Ring: h.ring, Slots: 4, Queue: 1000, Wait: time.Minute, Params: password.Params{MemoryKiB: 64, Time: 1, Threads: 1}, Rand: rand.Reader,

@@ -15,6 +15,7 @@ import (
 	"github.com/countersign/countersign/internal/dialect"
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/keyring"
+	"github.com/countersign/countersign/internal/limit"
 	"github.com/countersign/countersign/internal/token"
 )
 
@@ -40,7 +41,10 @@ func handler(t *testing.T) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := core.New(core.Deps{Ring: ring, Tokens: minter, Traffic: func(event.Event) {}, Now: time.Now, Rand: rand.Reader})
+	c := core.New(core.Deps{
+		Ring: ring, Tokens: minter, Traffic: func(event.Event) {}, Now: time.Now, Rand: rand.Reader,
+		Limiter: limit.NewMemory(limit.MemoryOptions{}),
+	})
 	edge := dialect.Edge{Now: time.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)}
 	return edge.Wrap(New(c, issuer))
 }
