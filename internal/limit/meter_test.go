@@ -33,7 +33,35 @@ func TestC37GCRAHoldsInAnyOrder(t *testing.T) {
 		rule := Rule{N: 3 + s.IntN(28)}
 		rule.Window = time.Duration((rule.N + 1 - rule.N/3) * (1 + s.IntN(3))) // 1 to 3 an interval
 		s.run(rule, gcra{&rule}, []int64{0, 0, 2, 10, 200}[s.IntN(5)], false)
+		s.notBehind(gcra{&rule})
 	}
+}
+
+// notBehind checks what the bound follows from: whatever was given back, the
+// theoretical time is at least where what is kept alone would have moved it.
+func (s *schedule) notBehind(g gcra) {
+	var alone int64
+	for _, at := range slices.Concat(s.kept...) {
+		alone = max(alone, at) + g.interval()
+	}
+	if len(s.state.words) > 0 && s.state.words[gTime] < alone {
+		s.t.Fatalf("schedule %d: the time stands at %d, what is kept alone moves it to %d", s.seed, s.state.words[gTime], alone)
+	}
+}
+
+// A case too rare for chance: what was given back used up what is known to be in
+// the bucket, and the take that begins anew comes behind another.
+func TestC37GCRAGivesNothingBackFromBeforeItBeganAnew(t *testing.T) {
+	g := gcra{&Rule{N: 30, Window: 21}} // an interval is 1
+	s := newSchedule(t, 0)
+	s.meter = g
+	s.take(0, 6)
+	s.take(5, 3)
+	s.take(7, 1)
+	s.give(1, 1)
+	s.take(5, 1)
+	s.give(1, 2)
+	s.notBehind(g)
 }
 
 // The bounds of GCRA for the numbers that rules have.
@@ -118,10 +146,14 @@ func (s *schedule) giveBack() {
 	if n > 0 && s.IntN(2) == 0 {
 		n = 1
 	}
-	for _, at := range s.kept[i][:n] {
+	s.give(i, n)
+}
+
+func (s *schedule) give(step, n int) {
+	for _, at := range s.kept[step][:n] {
 		s.state = s.meter.giveBack(s.state, at)
 	}
-	s.kept[i] = s.kept[i][n:]
+	s.kept[step] = s.kept[step][n:]
 }
 
 // passes tells whether one passes, and checks that a refused one passes when it

@@ -14,6 +14,7 @@ func windows(s suite) {
 	s.shows("a refusal tells the earliest time to pass", windowRetry)
 	s.shows("so it does for several counts", windowRetrySeveral)
 	s.shows("a clock that steps back frees nothing", windowStepsBack)
+	s.shows("what comes a little behind lapses at its own time", windowBehind)
 	s.shows("what was idle for long has no credit", windowIdle)
 }
 
@@ -146,6 +147,22 @@ func windowStepsBack(w *world) {
 			w.after(-time.Millisecond)
 			w.refused(rule, c)
 		}
+	}
+}
+
+func windowBehind(w *world) {
+	for _, rule := range []limit.Rule{few, most} {
+		c := of(rule, "k")
+		w.now = noon.Add(30 * time.Second)
+		for range rule.N - 1 {
+			w.passes(c)
+		}
+		w.now = noon
+		w.passes(c)
+		w.refused(rule, c)
+		w.now = noon.Add(rule.Window)
+		w.passes(c)
+		equal(w, "wait", w.refused(rule, c), 30*time.Second)
 	}
 }
 
