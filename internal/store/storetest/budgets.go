@@ -315,7 +315,7 @@ func budgetCostTime(w *world) {
 	w.advance(2 * time.Second)
 	w.costs(late, core.MessageSent, money(0))
 	w.spending(core.Spending{Day: 50, Month: 50}, core.Spending{Country: "DE", Day: 50, Month: 50})
-	w.setClock(begun.Add(6*time.Hour - time.Second))
+	w.setClock(begun.Add(6 * time.Hour)) // when the claim's minute has left, and that of the settling has not
 	w.spending(core.Spending{Day: 50, Month: 50}, core.Spending{Country: "DE", Day: 50, Month: 50})
 }
 
