@@ -111,12 +111,11 @@ func (g *guesser) act() time.Duration {
 // begin begins a challenge to guess at, or tells how long to wait. Captchas are
 // those that cost nothing.
 func (s *siege) begin(caller core.Caller, number string) (core.Challenge, time.Duration) {
-	in := core.BeginIn{PhoneNumber: number}
-	ch, err := s.LoginSMS(context.Background(), caller, in)
-	if r := refusalOf(err); r != nil && r.Code == core.CodeCaptchaRequired {
-		in.Captcha = captcha.Solution{Type: r.Captcha.Type, Token: keyring.Secret(r.Captcha.Challenge)}
-		ch, err = s.LoginSMS(context.Background(), caller, in)
-	}
+	var ch core.Challenge
+	err := solving(func(solved captcha.Solution) (err error) {
+		ch, err = s.LoginSMS(context.Background(), caller, core.BeginIn{PhoneNumber: number, Captcha: solved})
+		return err
+	})
 	if err == nil {
 		return ch, 0
 	}

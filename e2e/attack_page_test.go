@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -46,6 +47,11 @@ func onPage(t *testing.T, part, text string) {
 	if diff := cmp.Diff(strings.Split(stands, "\n"), strings.Split(text, "\n")); diff != "" {
 		t.Errorf("%s says otherwise, -update writes it anew (-page +found):\n%s", page, diff)
 	}
+}
+
+// whole tells whether all rows were made: -run may pick some.
+func whole(rows [][]string) bool {
+	return !slices.ContainsFunc(rows, func(row []string) bool { return row == nil })
 }
 
 // table is one in Markdown.

@@ -33,10 +33,20 @@ type siege struct {
 	clock    *clock
 	settings core.Settings
 
+	orderly bool // actors whose turn comes at the same time act one after another
+
 	mu      sync.Mutex
 	refused map[string]int // by the limit that events named
 	paused  []event.Event
 	texts   map[string]string // by challenge: the newest message
+	sent    []sentMessage
+}
+
+// sentMessage is one that a provider took, and what it cost.
+type sentMessage struct {
+	at                 time.Time
+	challenge, country string
+	cost               core.Money
 }
 
 // newSiege makes one; asks is the captcha strangers are asked for, if any.
@@ -120,8 +130,8 @@ func (s *siege) refusedBy(name string) int {
 }
 
 // run has actors act, each again once the wait that it gave is over, until a
-// time. Those whose turn comes at the same time act together. An actor that
-// gives no wait has had enough.
+// time. Those whose turn comes at the same time act together, unless they have
+// to be orderly. An actor that gives no wait has had enough.
 func (s *siege) run(until time.Time, actors ...func() time.Duration) {
 	due := make([]time.Time, len(actors))
 	for i := range due {
@@ -141,74 +151,86 @@ func (s *siege) run(until time.Time, actors ...func() time.Duration) {
 		s.clock.pass(next.Sub(s.clock.read()))
 		var all sync.WaitGroup
 		for i, act := range actors {
-			if due[i].Equal(next) {
-				all.Go(func() {
-					due[i] = time.Time{}
-					if wait := act(); wait > 0 {
-						due[i] = next.Add(wait)
-					}
-				})
+			if !due[i].Equal(next) {
+				continue
+			}
+			all.Go(func() {
+				due[i] = time.Time{}
+				if wait := act(); wait > 0 {
+					due[i] = next.Add(wait)
+				}
+			})
+			if s.orderly {
+				all.Wait()
 			}
 		}
 		all.Wait()
 	}
 }
 
-// code is what the newest message of a challenge says; "" where none was queued.
+// code is what the newest message of a challenge says that was delivered; ""
+// where none was.
 func (s *siege) code(challenge string) keyring.Secret {
-	s.t.Helper()
-	for range 2 {
-		s.mu.Lock()
-		text := s.texts[challenge]
-		s.mu.Unlock()
-		if text != "" {
-			return keyring.Secret(text[strings.LastIndex(text, "#")+1:])
-		}
-		s.deliver(core.Budgets{}, "")
-	}
-	return ""
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text := s.texts[challenge]
+	return keyring.Secret(text[strings.LastIndex(text, "#")+1:])
 }
 
 // deliver has a provider take all that is due, as the outbox would: within the
-// budgets, and each message at the price that was expected. It tells what that
-// has cost and how many were sent, of the country given ("" is all).
-func (s *siege) deliver(budgets core.Budgets, country string) (cost core.Money, sent int) {
+// budgets, and each message at the price that was expected.
+func (s *siege) deliver() {
 	s.t.Helper()
 	for {
 		now := s.clock.read()
 		batch, err := s.store.ClaimMessages(context.Background(), core.ClaimMessages{
 			Claim:   core.Claim{Holder: "test", Limit: 100, Lease: time.Hour, Now: now},
-			Budgets: budgets, HoldFor: 30 * time.Second,
+			Budgets: s.settings.Budgets, HoldFor: 30 * time.Second,
 		})
 		if err != nil {
 			s.t.Fatal(err)
 		}
 		for _, m := range batch {
-			state, price := core.MessageWithheld, core.Money(0)
-			if m.State != core.MessageWithheld {
-				state, price = core.MessageSent, m.Price
-				if country == "" || country == m.Country {
-					cost, sent = cost+price, sent+1
-				}
-			}
-			_, err := s.store.SettleMessage(context.Background(), core.SettleMessage{
-				ID: m.ID, Holder: "test", State: state, Cost: &price, Provider: "test", Now: now,
-			})
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			_, body, err := core.OpenText(s.ring, m)
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			s.mu.Lock()
-			s.texts[m.ChallengeID] = body.Reveal()
-			s.mu.Unlock()
+			s.settle(m, now)
 		}
 		if len(batch) == 0 {
-			return cost, sent
+			return
 		}
 	}
+}
+
+func (s *siege) settle(m core.Message, now time.Time) {
+	s.t.Helper()
+	_, body, err := core.OpenText(s.ring, m)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	settled := core.SettleMessage{
+		ID: m.ID, Holder: "test", State: core.MessageSent, Cost: &m.Price, Provider: "test", Now: now,
+	}
+	if m.State == core.MessageWithheld {
+		settled.State, settled.Cost = core.MessageWithheld, new(core.Money)
+	}
+	if _, err := s.store.SettleMessage(context.Background(), settled); err != nil {
+		s.t.Fatal(err)
+	}
+	if m.State == core.MessageWithheld {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.texts[m.ChallengeID] = body.Reveal()
+	s.sent = append(s.sent, sentMessage{now, m.ChallengeID, m.Country, m.Price})
+}
+
+// solving asks once more with a captcha solved where one was asked for. It has
+// to be one of those that cost nothing.
+func solving(f func(captcha.Solution) error) error {
+	err := f(captcha.Solution{})
+	if r := refusalOf(err); r != nil && r.Code == core.CodeCaptchaRequired {
+		return f(captcha.Solution{Type: r.Captcha.Type, Token: keyring.Secret(r.Captcha.Challenge)})
+	}
+	return err
 }
 
 // from is a caller at an address.
@@ -262,6 +284,7 @@ func (s *siege) signUp(caller core.Caller, number, pw string) core.TokenSet {
 // redeem proves a challenge's code.
 func (s *siege) redeem(caller core.Caller, ch core.Challenge) core.TokenSet {
 	s.t.Helper()
+	s.deliver()
 	out, err := s.Verify(context.Background(), caller, core.VerifyIn{ChallengeID: ch.ID, Code: s.code(ch.ID)})
 	if err != nil {
 		s.t.Fatalf("redeeming a code: %v", err)
