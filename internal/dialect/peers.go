@@ -82,7 +82,7 @@ func (p *Peers) Warning() string {
 		return ""
 	}
 	inside := now.peer.IsPrivate() || now.peer.IsLoopback() || now.peer.IsLinkLocalUnicast()
-	if !now.forwarded.Load() && !(p.elsewhere && inside) {
+	if !now.forwarded.Load() && (!p.elsewhere || !inside) {
 		return ""
 	}
 	return fmt.Sprintf("the last %d requests or more all came from %s, and no proxy is configured: limits by address count "+
