@@ -22,15 +22,15 @@ func (g gcra) interval() int64 {
 	return (int64(g.Window) + rest - 1) / rest
 }
 
-// The words. Taking one back out of the middle is safe only while the bucket
-// would not have run empty without it: else what was idle time would be lent
-// to later ones twice. So the record tells since when (since) it has held how
-// much at least (low); takes before are not given back, and lapse by themselves
-// within an interval each.
+// The words. To take an interval back is safe only as long as the time, without
+// it, was never overtaken by a later take: else what was idle would be lent
+// twice. So the record tells since when that is known (gSince), and by how much
+// the time was ahead of every take since (gLow), less what was given back. Takes
+// from before are not given back; they drain, an interval each.
 const (
-	gTime  = iota // the theoretical arrival time of the next
+	gTime  = iota // when the bucket will have drained
 	gSince        // takes of this time and later can be given back
-	gLow          // the least that was in the bucket before each later take
+	gLow          // so much of what is ahead
 	gLast         // the latest take
 	gWords
 )

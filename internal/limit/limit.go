@@ -6,7 +6,7 @@ import (
 )
 
 // Rule is one limit: any window of length Window holds at most N (CHECKLIST
-// C-37). A rule with N of zero or less admits nobody.
+// C-37). A rule with an N or a Window of zero or less admits nobody.
 type Rule struct {
 	Name   string
 	N      int

@@ -23,6 +23,18 @@ func BenchmarkTake(b *testing.B) {
 		b.Run(rule.Name, func(b *testing.B) { benchmarkTake(b, rule) })
 		b.Run(rule.Name+"/parallel", func(b *testing.B) { benchmarkParallel(b, rule) })
 	}
+	b.Run("five counts", func(b *testing.B) {
+		m, keys := limit.NewMemory(limit.MemoryOptions{}), benchKeys()
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			key := keys[i%len(keys)]
+			m.Take(b.Context(), start.Add(time.Duration(i)*100*time.Millisecond),
+				limit.Count{Rule: log, Key: key}, limit.Count{Rule: large, Key: key[:8]}, limit.Count{Rule: large, Key: key},
+				limit.Count{Rule: five, Key: key}, limit.Count{Rule: forty, Key: key})
+			i++
+		}
+	})
 	b.Run("refused", func(b *testing.B) {
 		m := limit.NewMemory(limit.MemoryOptions{})
 		for range log.N {

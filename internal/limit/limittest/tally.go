@@ -90,5 +90,9 @@ func tallyBehind(w *world) {
 func tallyApart(w *world) {
 	w.tally(hourly("k", 1000))
 	equal(w, "passed", w.fill(of(few, "k")), few.N)
+	unnamed := limit.Rule{N: 5, Window: time.Hour}
+	for range unnamed.N {
+		w.passes(of(unnamed, "k"))
+	}
 	equal(w, "sum", w.tally(hourly("k", 0))[0].Sum, 1000)
 }
