@@ -130,8 +130,14 @@ func TestC46WhoSharedACounterTakesItAlong(t *testing.T) {
 		if n := fill(t, m, now, rule, "k"); n > rule.N/10 {
 			t.Errorf("%s: %d pass again", rule.Name, n)
 		}
-		if !take(t, m, now, rule, "somebody else") {
-			t.Errorf("%s: nobody else passes", rule.Name)
+		others := 0
+		for i := range 20 { // but for the few who would have shared that counter
+			if take(t, m, now, rule, "somebody else "+strconv.Itoa(i)) {
+				others++
+			}
+		}
+		if others < 10 {
+			t.Errorf("%s: of 20 others %d pass", rule.Name, others)
 		}
 	}
 	if got := m.Stats().Shared; got != before {
