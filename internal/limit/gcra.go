@@ -12,7 +12,7 @@ import "math"
 // on two thirds of N a window. Half and half would give bursts more and
 // everyday traffic less; a burst of N would admit almost 2N.
 //
-// Nothing here depends on times ascending: the time only ever moves on.
+// Nothing here depends on times ascending: takes only ever move that time on.
 type gcra struct{ *Rule }
 
 func (g gcra) burst() int { return g.N / 3 }
