@@ -202,6 +202,7 @@ type Sweep struct {
 type NumberState struct {
 	User         User // ID "" when nobody has it
 	KnownDevice  bool // the device exists and is this user's
+	DeviceProved bool // and a code was redeemed on it: a password alone makes no messages of its own (C-42)
 	CodeFailures int  // strangers' failed codes since a stranger's success
 	LastFailedAt time.Time
 }
