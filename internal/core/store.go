@@ -223,7 +223,8 @@ type ResendChallengeResult struct {
 //     Repeated; with the same VerifyKey and another body: KeyConflict; else
 //     Spent. Not redeemed, but missed with the same VerifyKey last: Wrong again,
 //     nothing counted; with another body: KeyConflict
-//  3. voided, or no guess left: Spent. At or after ExpiresAt: Expired
+//  3. voided, no guess left, or Most of them evaluated: Spent. At or after
+//     ExpiresAt: Expired
 //  4. the number's failed codes at their limit: Locked, with RetryAt. The
 //     counter is that of Challenge.DeviceID while this device exists and is
 //     Challenge.UserID's, and the number is this user's too (to the number that
@@ -247,6 +248,10 @@ type Guess struct {
 	Limits      CodeLimits
 	CloseAt     int // PasswordLimits.Close: at this count the number is closed
 	Now         time.Time
+
+	// Most: no more than so many guesses of this challenge are evaluated in all;
+	// past it Spent. 0: MaxGuesses.
+	Most int
 
 	OnWrong    event.Event
 	OnLocked   event.Event
