@@ -32,11 +32,11 @@ type Memory struct {
 
 	// One lock: a call holds it for some hundred nanoseconds, a thousandth of what
 	// the request costs, and counts that are all or nothing would need several.
-	mu     sync.Mutex
-	table  table
-	latest int64 // the latest time that a call showed
-	shared sharing
-	buf    [2 * mostLogged]int64
+	mu       sync.Mutex
+	open     part  // for keys that anybody can make
+	reserved part  // for those of rules and tallies that are Reserved
+	latest   int64 // the latest time that a call showed
+	buf      [2 * mostLogged]int64
 }
 
 // MemoryStats tell how full the engine is. Keys: records held, those that
@@ -51,7 +51,12 @@ func NewMemory(o MemoryOptions) *Memory {
 	if o.Bytes == 0 {
 		o.Bytes = usual
 	}
-	return &Memory{seed: maphash.MakeSeed(), table: newTable(max(o.Bytes, least))}
+	bytes := max(o.Bytes, least)
+	return &Memory{
+		seed:     maphash.MakeSeed(),
+		open:     part{table: newTable(bytes - bytes/4)},
+		reserved: part{table: newTable(bytes / 4)},
+	}
 }
 
 // Take is Limiter's.
@@ -63,11 +68,10 @@ func (m *Memory) Take(_ context.Context, now time.Time, counts ...Count) (Decisi
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.begin(t)
-	fits := m.fits()
 	var refusal Decision
 	for i := range counts {
 		rule := &counts[i].Rule
-		if wait := time.Duration(m.wait(rule, places, i, t, fits)); wait > refusal.RetryAfter {
+		if wait := time.Duration(m.wait(rule, places, i, t)); wait > refusal.RetryAfter {
 			refusal = Decision{Refused: rule.Name, RetryAfter: wait}
 		}
 	}
@@ -75,7 +79,7 @@ func (m *Memory) Take(_ context.Context, now time.Time, counts ...Count) (Decisi
 		return refusal, nil
 	}
 	for i := range counts {
-		m.count(&counts[i].Rule, &places[i], t, fits)
+		m.count(&counts[i].Rule, &places[i], t)
 	}
 	return Decision{}, nil
 }
@@ -94,12 +98,13 @@ func (m *Memory) GiveBack(_ context.Context, taken time.Time, counts ...Count) e
 		if !rule.counts() || t+int64(rule.Window)+rule.slack() <= m.latest {
 			continue // its record may be gone, and a shared one is not to pay
 		}
-		m.locate(p, m.latest, false)
+		p.locate(m.latest, false)
 		if p.id == 0 {
 			continue
 		}
-		s := rule.meter().giveBack(m.table.read(p.id, m.buf[:0]), t)
-		m.table.write(p.id, s, m.table.at(p.id).until(), 0) // never more words than before
+		table := &p.part.table
+		s := rule.meter().giveBack(table.read(p.id, m.buf[:0]), t)
+		table.write(p.id, s, table.at(p.id).until(), 0) // never more words than before
 	}
 	return nil
 }
@@ -113,13 +118,14 @@ func (m *Memory) Tally(_ context.Context, now time.Time, tallies ...Tally) ([]Ta
 	defer m.mu.Unlock()
 	m.begin(t)
 	for i, tally := range tallies {
-		p := m.place(kindTally, "", tally.Key)
-		s := m.load(&p, t, m.fits())
+		p := m.place(kindTally, tally.Name, tally.Key, tally.Reserved)
+		s := p.load(t, m.buf[:0])
 		if tally.Add != 0 {
 			s = tally.add(s, t)
-			m.save(&p, s, tally.until(s), func() state { return tally.fold(s) })
+			p.save(s, tally.until(s), func() state { return tally.fold(s) })
 		}
 		sums[i] = tally.sum(s, t)
+		sums[i].Shared = p.shares()
 	}
 	return sums, nil
 }
@@ -128,43 +134,42 @@ func (m *Memory) Tally(_ context.Context, now time.Time, tallies ...Tally) ([]Ta
 func (m *Memory) Stats() MemoryStats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return MemoryStats{
-		Keys: int64(m.table.records), Bytes: int64(m.table.bytes()), Shared: m.shared.asked,
+	var stats MemoryStats
+	for _, p := range []*part{&m.open, &m.reserved} {
+		stats.Keys += int64(p.table.records)
+		stats.Bytes += int64(p.table.bytes())
+		stats.Shared += p.shared.asked
 	}
+	return stats
 }
 
-// begin is what each call that shows the time does first: it looks for records
-// that have lapsed among the next few cells, among more where room is scarce.
+// begin is what each call that shows the time does first.
 func (m *Memory) begin(now int64) {
-	const usual, scarce = 8, 64
 	m.latest = max(m.latest, now)
-	if m.fits() {
-		m.table.sweep(now, usual)
-	} else {
-		m.table.sweep(now, scarce)
-	}
+	m.open.begin(now)
+	m.reserved.begin(now)
 }
 
 // wait tells how long until the count at i is admitted, given that those before
 // it are; 0: now.
-func (m *Memory) wait(r *Rule, places []place, i int, now int64, fits bool) int64 {
+func (m *Memory) wait(r *Rule, places []place, i int, now int64) int64 {
 	if !r.counts() {
 		return max(int64(r.Window), int64(time.Second))
 	}
 	p := &places[i]
-	s := m.load(p, now, fits)
+	s := p.load(now, m.buf[:0])
 	need := 1
 	for j := range i {
-		if places[j].key == p.key {
+		if places[j].key == p.key && places[j].part == p.part {
 			need++
 		}
 	}
 	return r.meter().wait(s, now, need)
 }
 
-func (m *Memory) count(r *Rule, p *place, now int64, fits bool) {
-	s := r.meter().add(m.load(p, now, fits), now)
-	m.save(p, s, r.meter().until(s), func() state { return r.meter().fold(s, now) })
+func (m *Memory) count(r *Rule, p *place, now int64) {
+	s := r.meter().add(p.load(now, m.buf[:0]), now)
+	p.save(s, r.meter().until(s), func() state { return r.meter().fold(s, now) })
 }
 
 // counts tells whether the rule admits anybody at all: a limit without a window
