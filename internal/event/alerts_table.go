@@ -15,6 +15,7 @@ const (
 	AlertLimiter       = "limiter_fallback"
 	AlertSendingPaused = "sending_paused"
 	AlertCodes         = "code_failures"
+	AlertBudget        = "budget"
 )
 
 // AlertRule says how often something has to happen in any window of a length
@@ -80,5 +81,8 @@ func AlertTable() []AlertRow {
 		row(AlertCodes, 300, 10*time.Minute, "critical",
 			"failed codes, or 3 times the median of the last 7 days if that is more; told above it",
 			"Somebody guesses codes on many numbers: strangers are asked for a captcha by now; see where code_failed comes from."),
+		row(AlertBudget, 50, time.Hour, "warning",
+			"per cent of a budget for messages that are spent (the window is the budget's own); told again when strangers get none any more, and when nobody does",
+			"See in the stats where the messages go and whether their codes are redeemed; then raise sms_budget, or take the country off sms_countries."),
 	}
 }
