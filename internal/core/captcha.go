@@ -34,7 +34,7 @@ func (c *Core) judgeCaptcha(ctx context.Context, s *sending) error {
 	}
 	s.judged = true
 	s.solution.Address = s.caller.Address
-	spent, err := c.captcha.Verify(ctx, s.now, c.captchaSubject(s), s.solution)
+	spent, err := c.captcha.Verify(ctx, s.now, c.captchaSubject(s), captcha.Easy, s.solution)
 	switch {
 	case errors.Is(err, captcha.ErrWrong):
 	case err != nil:
