@@ -68,7 +68,7 @@ type Store interface {
 	// settled, oldest first, and counts a try of each. A message of a challenge gets the challenge's Sealed, and
 	// SealedFor its id. Those past ExpiresAt, or whose challenge has ended, become
 	// MessageExpired instead; those tried MaxSendTries times, MessageFailed.
-	ClaimMessages(context.Context, ClaimMessages) ([]Message, error)
+	ClaimMessages(context.Context, ClaimMessages) (Claimed, error)
 	SettleMessage(context.Context, SettleMessage) (Outcome, error)
 	ClaimEvents(ctx context.Context, sink string, claim Claim) ([]event.Event, error)
 	SettleEvents(context.Context, SettleEvents) (Outcome, error)
@@ -261,7 +261,8 @@ type Guess struct {
 // SignIn is the part that all operations which open a session share.
 //
 // The device is KnownDevice while it exists and is the user's (its label and
-// LastSeenAt are renewed), else Device is added; the session gets its id.
+// LastSeenAt are renewed), else Device is added; the session gets its id. A code
+// that opens a session proves its device, once and for all (NumberState).
 // Past MaxSessions living sessions the longest unseen one ends, with OnSurplus
 // (EndReason and event reason: "surplus"; its SessionID is the ended one's).
 type SignIn struct {
@@ -277,7 +278,7 @@ type SignIn struct {
 // RedeemResult is the answer of every operation that judges a code.
 type RedeemResult struct {
 	Outcome     Outcome
-	GuessesLeft int       // Wrong
+	GuessesLeft int       // Wrong: how many more would be evaluated under the same Most
 	RetryAt     time.Time // Locked
 	Challenge   Challenge // as it stands; not for NotFound
 	User        User      // Done, Repeated, Disabled
