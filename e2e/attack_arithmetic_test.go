@@ -98,9 +98,10 @@ func (a attack) row(l *ledger, length time.Duration, most int) []string {
 		allowed = "-"
 	}
 	simulated := span(length)
-	if length == week {
+	switch length {
+	case week:
 		simulated = "a week"
-	} else if length == day {
+	case day:
 		simulated = "a day"
 	}
 	if scale > 1 {
