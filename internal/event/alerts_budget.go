@@ -72,3 +72,18 @@ func (l budgetLevel) severity() string {
 	}
 	return "critical"
 }
+
+// LimiterFull tells that so many counts had to share a counter since it was
+// called last.
+func (a *Alerts) LimiterFull(shared int64) {
+	if shared == 0 {
+		return
+	}
+	a.judge(func(now time.Time) {
+		rule := a.rules[AlertLimiterFull]
+		watched := a.subjects[AlertLimiterFull].of("")
+		if shared >= int64(rule.N) {
+			a.tell(finding{rule: rule, seen: shared, threshold: int64(rule.N), unit: "counts"}, watched, now)
+		}
+	})
+}

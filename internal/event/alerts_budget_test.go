@@ -35,3 +35,22 @@ func TestC80ABudgetIsToldLevelByLevel(t *testing.T) {
 		t.Errorf("told\n%s\nwant\n%s", got, want)
 	}
 }
+
+func TestC80AFullLimiterIsToldAndThenQuiet(t *testing.T) {
+	told := 0
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	a := NewAlerts(AlertOptions{Now: func() time.Time { return now }, Rand: strings.NewReader(strings.Repeat("chance", 1000)), Tell: func(e Event) {
+		if e.Reason != AlertLimiterFull || e.Attributes["advice"] == "" {
+			t.Errorf("told %+v", e)
+		}
+		told++
+	}})
+	for range 10 {
+		a.LimiterFull(0)
+		a.LimiterFull(5)
+		now = now.Add(time.Minute)
+	}
+	if told != 1 {
+		t.Errorf("told %d times in ten minutes, want once", told)
+	}
+}

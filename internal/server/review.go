@@ -7,6 +7,7 @@ import (
 
 	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/event"
+	"github.com/countersign/countersign/internal/limit"
 )
 
 // How often review looks at what; usual is what a week tells.
@@ -28,6 +29,8 @@ type review struct {
 	instance string // names this run in the counts
 	now      func() time.Time
 
+	limiter *limit.Memory
+	shared  int64          // counts that it was full for, as seen last
 	counted []event.Rollup // and not kept yet
 	week    map[string]float64
 	minuted time.Time
@@ -36,7 +39,7 @@ type review struct {
 
 func newReview(p *parts, instance string) *review {
 	return &review{
-		core: p.core, store: p.store, watch: p.watch, log: p.log, instance: instance, now: p.now,
+		core: p.core, store: p.store, watch: p.watch, log: p.log, limiter: p.limiter, instance: instance, now: p.now,
 	}
 }
 
@@ -61,6 +64,9 @@ func (r *review) look(ctx context.Context) error {
 		rate, enough := r.week[method]
 		return rate, enough
 	})
+	shared := r.limiter.Stats().Shared
+	r.watch.alerts.LimiterFull(shared - r.shared)
+	r.shared = shared
 	// What the log tells of itself stands in it alone; a broken chain is an alert.
 	_, err := r.watch.sink().Write(ctx, r.log.Told())
 	return errors.Join(append(failed, err)...)
