@@ -61,6 +61,7 @@ type Limiter interface {
 
 	// GiveBack takes back what a Take at that time counted, because what it
 	// guards did not happen. It never lets more than N of what is kept through.
+	// An engine may know times by slots of the window: give back what was taken.
 	GiveBack(ctx context.Context, taken time.Time, counts ...Count) error
 
 	// Tally adds and reads several tallies in one step, in their order.

@@ -18,7 +18,7 @@ func TestC37MemoryIsALimiter(t *testing.T) {
 
 func BenchmarkTake(b *testing.B) {
 	log := limit.Rule{Name: "log", N: 60, Window: time.Hour}
-	large := limit.Rule{Name: "gcra", N: 20000, Window: time.Hour}
+	large := limit.Rule{Name: "slots", N: 20000, Window: time.Hour}
 	for _, rule := range []limit.Rule{log, large} {
 		b.Run(rule.Name, func(b *testing.B) { benchmarkTake(b, rule) })
 		b.Run(rule.Name+"/parallel", func(b *testing.B) { benchmarkParallel(b, rule) })

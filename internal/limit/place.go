@@ -32,7 +32,7 @@ const sharedCounters = 64
 // What a key is counted for is part of its hash: words never mean two things.
 const (
 	kindLog    = 'l'
-	kindGCRA   = 'g'
+	kindSlots  = 'n'
 	kindTally  = 't'
 	kindShared = 's'
 )
@@ -41,7 +41,7 @@ func (m *Memory) places(to []place, counts []Count) []place {
 	for _, c := range counts {
 		kind := byte(kindLog)
 		if c.Rule.N > mostLogged {
-			kind = kindGCRA
+			kind = kindSlots
 		}
 		to = append(to, m.place(kind, c.Rule.Name, c.Key, c.Rule.Reserved))
 	}
@@ -112,9 +112,6 @@ func (p *place) load(now int64, buf []int64) state {
 	}
 	return state{words: buf}
 }
-
-// shares tells whether what was loaded is others' as well.
-func (p *place) shares() bool { return p.key == p.shared || p.copied != 0 }
 
 // save writes a place's record, folded where there is no room for all of it.
 func (p *place) save(s state, until int64, folded func() state) {

@@ -16,7 +16,7 @@ func TestTallyKeepsItsSlotsInOrder(t *testing.T) {
 	for _, hour := range []int64{100, 102, 100, 102, 101, 100} {
 		s = daily(1).add(s, hours(hour))
 	}
-	if want := []int64{100, 3, 101, 1, 102, 2}; !slices.Equal(s.words, want) {
+	if want := []int64{200, 3, 202, 1, 204, 2}; !slices.Equal(s.words, want) {
 		t.Errorf("%v, want %v", s.words, want)
 	}
 	if got := daily(0).until(s); got < hours(102+slots+1) {
@@ -31,7 +31,7 @@ func TestTallyKeepsASlotMore(t *testing.T) {
 		t.Errorf("%d, want 8", got)
 	}
 	s = daily(1).add(s, hours(100+slots+2))
-	if want := []int64{125, 1, 126, 1}; !slices.Equal(s.words, want) {
+	if want := []int64{250, 1, 252, 1}; !slices.Equal(s.words, want) {
 		t.Errorf("%v, want %v", s.words, want)
 	}
 }
@@ -42,8 +42,25 @@ func TestTallyFoldedLosesNothing(t *testing.T) {
 		s = daily(10).add(s, hours(100+hour))
 	}
 	s = daily(0).fold(s)
-	if want := []int64{108, 90, 109, 10}; !slices.Equal(s.words, want) {
+	if want := []int64{216, 90, 218, 10}; !slices.Equal(s.words, want) {
 		t.Errorf("%v, want %v", s.words, want)
+	}
+}
+
+// Folded, what is shared stays known as that, and what is not does not become so.
+func TestTallyFoldedKeepsItsMarks(t *testing.T) {
+	var s state
+	for hour := range int64(5) {
+		if s = daily(10).add(s, hours(100+hour)); hour == 1 {
+			mix(s)
+		}
+	}
+	s = daily(0).fold(s)
+	if want := []int64{207, 40, 208, 10}; !slices.Equal(s.words, want) {
+		t.Errorf("%v, want %v", s.words, want)
+	}
+	if got := daily(0).sum(s, hours(104+slots)); got != (Tallied{Sum: 10, Settled: 10}) {
+		t.Errorf("the newest alone: %+v", got)
 	}
 }
 
