@@ -27,7 +27,7 @@ func TestWindowsAreReadByIndex(t *testing.T) {
 	tx := &tx{conn: conn}
 	tx.sends("number", "", core.SendLimits{Day: 1}, noon)
 	tx.spentIn("DE", noon)
-	tx.counts(core.StatsQuery{Since: noon, Until: noon}, time.Hour)
+	tx.counts(core.StatsQuery{Since: noon, Until: noon}, time.Hour, "0")
 	if tx.err != nil {
 		t.Fatal(tx.err)
 	}
