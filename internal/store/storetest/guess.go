@@ -27,6 +27,7 @@ func guesses(f flow) {
 	f.shows("writes no event without an id", guessWithoutEvents)
 	f.shows("C45 fewer guesses where fewer are asked for", fewerGuesses)
 	f.shows("C45 a guess is told again whatever is asked for", fewerRepeats)
+	f.shows("C45 24 wrong codes at once, two evaluated", raceFewer)
 }
 
 // judge is an operation that judges a code of a challenge, with only its Guess
@@ -336,4 +337,16 @@ func fewerRepeats(w *world) {
 	in.VerifyKey, in.VerifyBody, in.KeyLife, in.Most = mac("key"), mac("body"), keyLife, 1
 	w.outcome(do(w, w.store.RedeemLogin, in).Outcome, core.Done)
 	w.outcome(do(w, w.store.RedeemLogin, in).Outcome, core.Repeated)
+}
+
+func raceFewer(w *world) {
+	c := w.beginFor(w.account(), core.PurposeLogin)
+	got := doAtOnce(w, w.store.RedeemLogin, many(24, func(int) core.RedeemLogin {
+		in := core.RedeemLogin{Guess: w.guess(c, wrong), SignIn: w.signIn()}
+		in.Most = 2
+		return in
+	}))
+	counts := tally(got, func(r core.RedeemResult) core.Outcome { return r.Outcome })
+	equal(w, "outcomes", counts, map[core.Outcome]int{core.Wrong: 2, core.Spent: 22})
+	equal(w, "failures of the number", w.number(c.Phone.Key).CodeFailures, 2)
 }
