@@ -20,6 +20,10 @@ const (
 	guardPct   = 20        // how many of a hundred have to be redeemed
 	guardPause = time.Hour // how long strangers wait once fewer are
 
+	// From so many messages on, what an address that is short sends more is not its
+	// country's: a few addresses pause no country.
+	addressFloor = 10
+
 	// How long pauses are remembered by number. A slot of it is longer than any
 	// scope's window: when a pause is forgotten, nothing counted before it is left.
 	guardMemory = 7 * 24 * time.Hour
@@ -105,7 +109,8 @@ func (c *Core) scopes(caller Caller, n phone.Number, country string) [3]scope {
 
 // conversion is how a scope's messages came back.
 type conversion struct {
-	settled  int64 // sent, and long enough ago to have been redeemed
+	sent     int64
+	settled  int64 // of them long enough ago to have been redeemed
 	redeemed int64
 }
 
@@ -115,18 +120,19 @@ func conversionOf(sent, redeemed limit.Tallied) conversion {
 	if sent.Shared || redeemed.Shared {
 		return conversion{}
 	}
-	return conversion{settled: sent.Settled, redeemed: redeemed.Sum}
+	return conversion{sent: sent.Sum, settled: sent.Settled, redeemed: redeemed.Sum}
 }
 
-// short tells whether fewer came back than have to.
-func (v conversion) short() bool { return v.redeemed*100 < v.settled*guardPct }
+// short tells whether of so many fewer came back than have to.
+func (v conversion) short(of int64) bool { return v.redeemed*100 < of*guardPct }
 
-// nervous grows from half of the floor on, where too few come back.
+// nervous grows from half of the floor on, where too few come back. What is under
+// way is counted in: a burst works before anybody can tell whether it is honest.
 func (v conversion) nervous() captcha.Hardness {
-	if v.settled < guardFloor/2 || !v.short() {
+	if v.sent < guardFloor/2 || !v.short(v.sent) {
 		return 0
 	}
-	step := (v.settled - guardFloor/2) * int64(captcha.Hardest) / (guardFloor - guardFloor/2)
+	step := (v.sent - guardFloor/2) * int64(captcha.Hardest) / (guardFloor - guardFloor/2)
 	return min(captcha.Easy+captcha.Hardness(step), captcha.Hardest)
 }
 
@@ -145,8 +151,12 @@ func (c *Core) admitGuarded(ctx context.Context, s *sending) error {
 	if err != nil {
 		return err
 	}
+	reason := "captcha_required"
 	if g.paused != nil {
-		return c.overGuard(s, *g.paused)
+		if !c.lifts(g) {
+			return c.overGuard(s, *g.paused)
+		}
+		reason = "guard_country"
 	}
 	if g.nervous > 0 || c.settings.CaptchaLifts {
 		// Who needs no captcha is not kept from anything by its service's outage.
@@ -155,9 +165,16 @@ func (c *Core) admitGuarded(ctx context.Context, s *sending) error {
 		}
 	}
 	if g.nervous > 0 && c.captcha != nil && !s.solved {
-		return c.askCaptcha(s, "captcha_required", g.nervous)
+		return c.askCaptcha(s, reason, g.nervous)
 	}
 	return nil
+}
+
+// lifts tells whether the hardest captcha leads past a pause. It does past a
+// country's, which a few strangers may have caused; a prefix, or an address, is
+// what is pumped itself.
+func (c *Core) lifts(g *guarded) bool {
+	return g.paused.name == "country" && c.captcha != nil && c.settings.CaptchaLifts
 }
 
 // hardness is that of the captchas a stranger is asked for now, if for any.
@@ -179,6 +196,9 @@ func (c *Core) watch(ctx context.Context, s *sending) (*guarded, error) {
 		if err := c.judgeScopes(ctx, s, g); err != nil {
 			return nil, err
 		}
+	}
+	if g.paused != nil && c.lifts(g) {
+		g.nervous = captcha.Hardest
 	}
 	s.guard = g
 	return g, nil
@@ -210,7 +230,7 @@ func (c *Core) judgeScopes(ctx context.Context, s *sending, g *guarded) error {
 		p := &g.scopes[i]
 		v := conversionOf(since[2*i], since[2*i+1])
 		paused := pauses[2+2*i].Sum > 0 && !pauses[2+2*i].Shared
-		if !paused && v.settled >= guardFloor && v.short() {
+		if !paused && v.settled >= guardFloor && v.short(v.settled) {
 			if paused, err = c.pause(ctx, s, p, v); err != nil {
 				return err
 			}
@@ -219,7 +239,9 @@ func (c *Core) judgeScopes(ctx context.Context, s *sending, g *guarded) error {
 		case c.settings.GuardMonitor:
 		case paused:
 			g.paused = p
-			return nil
+			if p.name != "country" {
+				return nil
+			}
 		default:
 			g.nervous = max(g.nervous, v.nervous())
 		}
@@ -271,7 +293,18 @@ func (c *Core) sent(ctx context.Context, s *sending) {
 		return
 	}
 	p := s.guard.scopes
-	c.count(ctx, s.now, p[0].sent(1), p[1].sent(1), p[2].sent(1))
+	ctx = context.WithoutCancel(ctx)
+	t, err := c.tally(ctx, s.now, p[2].sent(1), p[2].redeemed(0), p[0].sent(1))
+	if err == nil && !answersAlone(t) {
+		c.count(ctx, s.now, p[1].sent(1))
+	}
+}
+
+// answersAlone tells whether an address, by what was sent and redeemed from it,
+// counts for no country. Where others share its tallies it does.
+func answersAlone(t []limit.Tallied) bool {
+	v := conversionOf(t[0], t[1])
+	return v.sent >= addressFloor && v.short(v.sent)
 }
 
 // redeemed counts a message that came back as a code.
@@ -288,7 +321,10 @@ func (c *Core) redeemed(ctx context.Context, caller Caller, now time.Time, n pho
 	for i := range p {
 		p[i].pauses = pauses[i].Sum
 	}
-	c.count(ctx, now, p[0].redeemed(1), p[1].redeemed(1), p[2].redeemed(1))
+	t, err := c.tally(ctx, now, p[2].sent(0), p[2].redeemed(1), p[0].redeemed(1))
+	if err == nil && !answersAlone(t) {
+		c.count(ctx, now, p[1].redeemed(1))
+	}
 }
 
 // count adds to tallies after a commit. It stands whatever the limiter answers.
