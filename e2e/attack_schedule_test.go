@@ -145,7 +145,10 @@ func (r *schedule) burst() (n, kind int, known bool, address netip.Addr) {
 // sent is who is counted of a message.
 func (r *schedule) sent(number string, known bool, a netip.Addr) map[string]string {
 	if known {
-		return map[string]string{"begin_device": "", "send_number_hour": "device", "send_number_day": "device", "send_wait": "device", "begin_devices": number}
+		return map[string]string{
+			"begin_device": "", "begin_devices": "", "send_prefix_devices": "",
+			"send_number_hour": "device", "send_number_day": "device", "send_wait": "device",
+		}
 	}
 	n, err := phone.FromE164(number)
 	if err != nil {

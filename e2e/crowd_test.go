@@ -46,9 +46,11 @@ func TestC42TheOwnerEntersWhileStrangersBurnAll(t *testing.T) {
 	neighbours, others := counter(), counter()
 	neighbour := func() string { return inLand(homeLand, 700*(1+neighbours())) } // of the same prefix
 	countrymen := func() string { return inLand(homeLand, 1+others()) }
+	abroad := counter()
+	foreigners := func() string { i := abroad(); return inLand(1+i%(len(lands)-1), 20_000+i/(len(lands)-1)) }
 	actors := []func() time.Duration{
 		later(90*time.Minute, (&horde{siege: s, ledger: l, caller: newHost(), number: countrymen}).act),
-		later(110*time.Minute, (&horde{siege: s, ledger: l, caller: newHost(), number: newNumber()}).act),
+		later(110*time.Minute, (&horde{siege: s, ledger: l, caller: newHost(), number: foreigners}).act),
 		(&guesser{siege: s, ledger: l, caller: func() core.Caller { return nat }, number: newNumber()}).act,
 		(&passwords{siege: s, ledger: l, caller: func() core.Caller { return nat }, number: newNumber()}).act,
 		s.hammer(func() core.Caller { return nat }, newNumber()),
