@@ -81,6 +81,7 @@ func (c *Core) look(ctx context.Context, caller Caller, purpose Purpose, number 
 	if b.state.KnownDevice {
 		b.known = shown
 	}
+	b.ofDevice = b.known != "" && purpose != PurposePhoneChange
 	if b.state.KnownDevice && b.state.DeviceProved {
 		b.device = shown
 	}

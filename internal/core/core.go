@@ -29,7 +29,7 @@ type Core struct {
 	limits   limits
 	watched  watched
 	turns    turns         // of messages to one number
-	peeking  chan struct{} // passwords that look at the limiter just now
+	peeking  chan struct{} // who looks at the limiter just now
 }
 
 // Deps are the parts that a Core is made of.

@@ -90,6 +90,7 @@ func (c *Core) sendingAgain(ctx context.Context, caller Caller, ch Challenge, so
 		if err != nil {
 			return nil, "", unavailable("reading a number", err)
 		}
+		s.ofDevice = true
 		if state.KnownDevice && state.DeviceProved {
 			s.device = ch.DeviceID
 		}
