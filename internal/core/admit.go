@@ -283,7 +283,7 @@ func (c *Core) overLimit(s *sending, name string, until time.Time) error {
 }
 
 func (c *Core) tellRefused(s *sending, reason string) {
-	e := about(c.event(s.caller, s.now, event.RateLimited, event.Failure), s.phone)
+	e := c.about(c.event(s.caller, s.now, event.RateLimited, event.Failure), s.phone)
 	e.Method, e.Reason = MethodSMS, reason
 	c.traffic(e)
 }

@@ -212,7 +212,7 @@ func (c *Core) shownKnown(ctx context.Context, g *guess) (bool, error) {
 }
 
 func (c *Core) tellGuess(g *guess, limit string) {
-	e := about(c.event(g.caller, g.at, event.RateLimited, event.Failure), g.phone)
+	e := c.about(c.event(g.caller, g.at, event.RateLimited, event.Failure), g.phone)
 	e.Method, e.Reason = MethodPassword, limit
 	c.traffic(e)
 }
