@@ -1,0 +1,25 @@
+-- What the scripts share. Times are whole microseconds: a Lua number holds them
+-- exactly, and Redis' clock tells no less. ARGV[1] is the caller's time, rounded
+-- down, ARGV[2] the same rounded up; both are empty where Redis' own time counts.
+local now, stamp = tonumber(ARGV[1]), tonumber(ARGV[2])
+if not now then
+  local t = redis.call('TIME')
+  now = t[1] * 1000000 + t[2]
+  stamp = now
+end
+
+-- Numbers as text: Lua's own form would drop digits.
+local function text(n) return string.format('%.0f', n) end
+
+-- How long a key is kept on, in ms: to the given time, and ARGV[3] more.
+local function keep(untill) return text(math.max(1, math.ceil((untill - now) / 1000) + tonumber(ARGV[3]))) end
+
+-- A bucket is four numbers: see gcra.go. NEVER is more than any time.
+local NEVER = 9007199254740992
+local function bucket(key)
+  local words = redis.call('GET', key)
+  if not words then return nil end
+  local time, since, low, last = string.match(words, '^(%S+) (%S+) (%S+) (%S+)$')
+  return {time = tonumber(time), since = tonumber(since), low = tonumber(low), last = tonumber(last)}
+end
+local function words(b) return text(b.time) .. ' ' .. text(b.since) .. ' ' .. text(b.low) .. ' ' .. text(b.last) end

@@ -1,0 +1,48 @@
+package redis_test
+
+import (
+	"flag"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/internal/limit"
+	"github.com/countersign/countersign/internal/limit/limittest"
+	"github.com/countersign/countersign/internal/limit/redis"
+	"github.com/countersign/countersign/internal/limit/redis/redistest"
+)
+
+var secret = []byte("a secret that no server of ours has")
+
+func open(t testing.TB, o redis.Options) *redis.Limiter {
+	t.Helper()
+	o.Secret = secret
+	l, err := redis.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	return l
+}
+
+// C-37, C-38.
+func TestC37RedisIsALimiter(t *testing.T) {
+	fewerSchedules(t)
+	server := redistest.Start(t)
+	engine := open(t, redis.Options{URL: server.URL(), CallersTime: true, Bound: 10 * time.Second})
+	limittest.Run(t, func(*testing.T) limit.Limiter {
+		server.Do("FLUSHALL")
+		return engine
+	})
+}
+
+// fewerSchedules has a quarter of the usual random schedules drawn, unless more
+// are asked for: here each call is a round trip.
+func fewerSchedules(t *testing.T) {
+	const usual, fewer = "100", "25"
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == usual {
+		if err := f.Value.Set(fewer); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = f.Value.Set(usual) })
+	}
+}
