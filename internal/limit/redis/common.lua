@@ -23,3 +23,19 @@ local function bucket(key)
   return {time = tonumber(time), since = tonumber(since), low = tonumber(low), last = tonumber(last)}
 end
 local function words(b) return text(b.time) .. ' ' .. text(b.since) .. ' ' .. text(b.low) .. ' ' .. text(b.last) end
+
+-- When this Redis began to count, in its own µs. It is kept beside the counts,
+-- and goes with them if they are lost; so all who saw it can tell that they
+-- were. ARGV[4] is "1" where the last key is it, "0" where it is not asked for.
+local born, counted = 0, #KEYS
+if ARGV[4] == '1' then
+  local key = KEYS[#KEYS]
+  counted = counted - 1
+  born = redis.call('GET', key)
+  if not born then
+    local t = redis.call('TIME')
+    born = text(t[1] * 1000000 + t[2])
+    redis.call('SET', key, born)
+  end
+  born = tonumber(born)
+end

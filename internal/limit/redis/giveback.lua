@@ -1,9 +1,9 @@
 -- Takes back one that was counted under every key. By the caller's time it is
--- the one of that very time. By Redis' time, ARGV[4] is how long ago it was taken
+-- the one of that very time. By Redis' time, ARGV[5] is how long ago it was taken
 -- at most: the earliest since then goes. That is the one meant or one before it,
 -- so what is kept never lapses too early. Then for each key its interval (0: a log).
 local from, to = stamp, stamp
-if ARGV[1] == '' then from = now - ARGV[4] end
+if ARGV[1] == '' then from = now - ARGV[5] end
 
 local function logGiveBack(key)
   for _, at in ipairs(redis.call('LRANGE', key, 0, -1)) do
@@ -24,8 +24,9 @@ local function bucketGiveBack(key, interval)
   redis.call('SET', key, words(b), 'KEEPTTL')
 end
 
-for i, key in ipairs(KEYS) do
-  local interval = tonumber(ARGV[4 + i])
+for i = 1, counted do
+  local key = KEYS[i]
+  local interval = tonumber(ARGV[5 + i])
   if interval > 0 then bucketGiveBack(key, interval) else logGiveBack(key) end
 end
-return 0
+return {born}

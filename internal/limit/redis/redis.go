@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -42,6 +43,8 @@ type Limiter struct {
 	now    func() time.Time
 	theirs bool
 	link   link
+	born   string       // the key that tells when Redis began to count
+	bornAt atomic.Int64 // as last seen; 0: not yet
 
 	take, back, tally *rueidis.Lua
 }
@@ -65,7 +68,7 @@ func New(o Options) (*Limiter, error) {
 		return nil, err
 	}
 	return &Limiter{
-		secret: o.Secret, prefix: o.Prefix, bound: o.Bound, now: o.Now, theirs: o.CallersTime,
+		secret: o.Secret, prefix: o.Prefix, bound: o.Bound, now: o.Now, theirs: o.CallersTime, born: o.Prefix + ":born",
 		link: link{option: option},
 		take: rueidis.NewLuaScript(commonScript + takeScript),
 		back: rueidis.NewLuaScript(commonScript + backScript), tally: rueidis.NewLuaScript(commonScript + tallyScript),
@@ -75,7 +78,10 @@ func New(o Options) (*Limiter, error) {
 // Close ends the connections. Calls that wait fail.
 func (l *Limiter) Close() { l.link.close() }
 
-// Take is limit.Limiter's. An error may hide that it was counted: its answer was lost.
+// Take is limit.Limiter's. An error may hide that it was counted: its answer was
+// lost. All calls err once when Redis has forgotten what it counted, as after a
+// restart: who asks must not begin anew with it (limit.Fallback). In a cluster
+// that does not show.
 func (l *Limiter) Take(ctx context.Context, now time.Time, counts ...limit.Count) (limit.Decision, error) {
 	asked, refusal := l.ask(counts)
 	if len(asked.keys) == 0 {
@@ -89,7 +95,7 @@ func (l *Limiter) Take(ctx context.Context, now time.Time, counts ...limit.Count
 	}
 	look := refusal.Refused != ""
 	var d limit.Decision
-	if client.Mode() == rueidis.ClientModeCluster {
+	if clustered(client) {
 		d, err = l.takeSpread(ctx, client, now, asked, look)
 	} else {
 		d, err = l.takeOnce(ctx, client, now, asked, look)
@@ -116,7 +122,7 @@ func (l *Limiter) GiveBack(ctx context.Context, taken time.Time, counts ...limit
 		return fmt.Errorf("redis: connecting: %w", err)
 	}
 	groups := []asking{asked}
-	if client.Mode() == rueidis.ClientModeCluster {
+	if clustered(client) {
 		groups = asked.bySlot()
 	}
 	for _, g := range groups {
@@ -140,7 +146,7 @@ func (l *Limiter) Tally(ctx context.Context, now time.Time, tallies ...limit.Tal
 		return nil, fmt.Errorf("redis: connecting: %w", err)
 	}
 	step := len(tallies)
-	if client.Mode() == rueidis.ClientModeCluster {
+	if clustered(client) {
 		step = 1
 	}
 	for i := 0; i < len(tallies); i += step {
@@ -153,7 +159,7 @@ func (l *Limiter) Tally(ctx context.Context, now time.Time, tallies ...limit.Tal
 
 func (l *Limiter) tallies(ctx context.Context, client rueidis.Client, now time.Time, tallies []limit.Tally, sums []limit.Tallied) error {
 	keys := make([]string, len(tallies))
-	args := append(l.clock(now, 4+2*len(tallies)), strconv.Itoa(limit.TallySlots))
+	args := append(l.begin(client, now, 5+2*len(tallies)), strconv.Itoa(limit.TallySlots))
 	for i, t := range tallies {
 		keys[i] = l.key('t', "", t.Key)
 		args = append(args, number(max(1, micros(t.Window)/limit.TallySlots)), number(t.Add))

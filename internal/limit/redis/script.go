@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed" // the scripts
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ var (
 
 // takeOnce takes all that is asked in one call; look: it only looks.
 func (l *Limiter) takeOnce(ctx context.Context, client rueidis.Client, now time.Time, a asking, look bool) (limit.Decision, error) {
-	args := append(l.clock(now, 4+6*len(a.keys)), flag(look))
+	args := append(l.begin(client, now, 5+6*len(a.keys)), flag(look))
 	for i, c := range a.counts {
 		need := 1
 		for _, before := range a.keys[:i] {
@@ -52,7 +53,7 @@ func (l *Limiter) takeOnce(ctx context.Context, client rueidis.Client, now time.
 
 func (l *Limiter) giveBack(ctx context.Context, client rueidis.Client, taken time.Time, a asking) error {
 	ago := max(0, l.now().Sub(taken)) + l.bound
-	args := append(l.clock(taken, 4+len(a.keys)), number(micros(ago)))
+	args := append(l.begin(client, taken, 5+len(a.keys)), number(micros(ago)))
 	for _, c := range a.counts {
 		_, interval := bucket(c.Rule)
 		args = append(args, number(interval))
@@ -61,12 +62,17 @@ func (l *Limiter) giveBack(ctx context.Context, client rueidis.Client, taken tim
 	return err
 }
 
-// errNonsense is an answer that no script of ours gives.
-var errNonsense = errors.New("the answer makes no sense")
+var (
+	errNonsense = errors.New("the answer makes no sense")
+	errForgot   = errors.New("what was counted is lost: it began anew")
+)
 
 // run asks a script for so many numbers. A client whose connection failed is
 // thrown away: the next call makes a new one.
 func (l *Limiter) run(ctx context.Context, client rueidis.Client, script *rueidis.Lua, keys, args []string, numbers int) ([]int64, error) {
+	if !clustered(client) {
+		keys = append(slices.Clip(keys), l.born)
+	}
 	result := script.Exec(ctx, client, keys, args)
 	if err := result.Error(); err != nil {
 		answer, answered := rueidis.IsRedisErr(err)
@@ -76,32 +82,39 @@ func (l *Limiter) run(ctx context.Context, client rueidis.Client, script *rueidi
 		}
 		return nil, err
 	}
-	if numbers == 0 {
-		return nil, nil
-	}
 	got, err := result.AsIntSlice()
-	if err == nil && len(got) != numbers {
+	if err == nil && len(got) != 1+numbers {
 		err = errNonsense
 	}
 	if err != nil {
 		l.link.drop(client)
+		return nil, err
 	}
-	return got, err
+	if before := l.bornAt.Swap(got[0]); before != 0 && before != got[0] {
+		return nil, errForgot
+	}
+	return got[1:], nil
 }
 
 // callersKeep is how much longer keys are kept where the time is the callers'
 // and may stand still while Redis' goes on.
 const callersKeep = time.Hour
 
-// clock begins the arguments of a script: whose time it counts by.
-func (l *Limiter) clock(now time.Time, room int) []string {
+// begin makes the first arguments of a script: whose time it counts by, and
+// whether it tells when Redis began to count. In a cluster it cannot: that would
+// be a key of another slot.
+func (l *Limiter) begin(client rueidis.Client, now time.Time, room int) []string {
 	args := make([]string, 0, room)
-	if !l.theirs {
-		return append(args, "", "", "0")
+	if l.theirs {
+		t := now.UnixNano()
+		args = append(args, number(t/1000), number((t+999)/1000), number(callersKeep.Milliseconds()))
+	} else {
+		args = append(args, "", "", "0")
 	}
-	t := now.UnixNano()
-	return append(args, number(t/1000), number((t+999)/1000), number(callersKeep.Milliseconds()))
+	return append(args, flag(!clustered(client)))
 }
+
+func clustered(client rueidis.Client) bool { return client.Mode() == rueidis.ClientModeCluster }
 
 // bucket gives a rule's burst and interval in µs, zeros for a log.
 func bucket(r limit.Rule) (burst int, interval int64) {

@@ -1,7 +1,7 @@
--- Counts one under every key, or under none. ARGV[4]: "1" only looks. Then for
+-- Counts one under every key, or under none. ARGV[5]: "1" only looks. Then for
 -- each key: N, window, slack, how many this key needs up to here, and for a
--- bucket its burst and interval (0 and 0: a log). Answers the place of the key
--- that is full the longest (0: none) and how long.
+-- bucket its burst and interval (0 and 0: a log). Answers, after born, the
+-- place of the key that is full the longest (0: none) and how long.
 
 -- The log is a list of times, ascending: with N of them later than the window's
 -- beginning it is full. The one that must have lapsed is found from its end.
@@ -56,22 +56,24 @@ local function bucketAdd(key, window, slack, interval)
 end
 
 local function rule(i)
-  local a = 4 + (i - 1) * 6
+  local a = 5 + (i - 1) * 6
   return tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]),
     tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5]), tonumber(ARGV[a + 6])
 end
 
 local full, longest = 0, 0
-for i, key in ipairs(KEYS) do
+for i = 1, counted do
+  local key = KEYS[i]
   local n, window, _, need, burst, interval = rule(i)
   local wait
   if interval > 0 then wait = bucketWait(key, need, burst, interval) else wait = logWait(key, n, window, need) end
   if wait > longest then full, longest = i, wait end
 end
-if full == 0 and ARGV[4] ~= '1' then
-  for i, key in ipairs(KEYS) do
+if full == 0 and ARGV[5] ~= '1' then
+  for i = 1, counted do
+    local key = KEYS[i]
     local _, window, slack, _, _, interval = rule(i)
     if interval > 0 then bucketAdd(key, window, slack, interval) else logAdd(key, window, slack) end
   end
 end
-return {full, longest}
+return {born, full, longest}

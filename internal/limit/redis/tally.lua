@@ -1,7 +1,8 @@
 -- Adds to tallies and reads them, in their order. A tally is a hash, from a
--- slot's number to its sum. ARGV[4]: slots a window; then for each key: how long
--- a slot is, and what to add. Answers for each key the sum and what is settled.
-local slots = tonumber(ARGV[4])
+-- slot's number to its sum. ARGV[5]: slots a window; then for each key: how long
+-- a slot is, and what to add. Answers, after
+-- born, for each key the sum and what is settled.
+local slots = tonumber(ARGV[5])
 
 local function add(key, slot, at, n)
   redis.call('HINCRBY', key, text(at), n)
@@ -14,9 +15,10 @@ local function add(key, slot, at, n)
   redis.call('PEXPIRE', key, keep((last + slots + 2) * slot))
 end
 
-local answer = {}
-for i, key in ipairs(KEYS) do
-  local slot, n = tonumber(ARGV[3 + 2 * i]), ARGV[4 + 2 * i]
+local answer = {born}
+for i = 1, counted do
+  local key = KEYS[i]
+  local slot, n = tonumber(ARGV[4 + 2 * i]), ARGV[5 + 2 * i]
   local at = math.floor(now / slot)
   if n ~= '0' then add(key, slot, at, n) end
   local sum, settled = 0, 0
