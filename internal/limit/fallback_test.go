@@ -286,7 +286,7 @@ func TestInvariant10AtMostTwofoldWhereSharedWasLost(t *testing.T) {
 		for range rapid.IntRange(1, 80).Draw(rt, "steps") {
 			f.after(rapid.SampledFrom(strides).Draw(rt, "stride"))
 			i := rapid.IntRange(0, len(f.instances)-1).Draw(rt, "instance")
-			switch rapid.IntRange(0, 9).Draw(rt, "what") {
+			switch rapid.IntRange(0, 11).Draw(rt, "what") {
 			case 0:
 				f.doors[i].shut = true
 				faults++
@@ -298,6 +298,10 @@ func TestInvariant10AtMostTwofoldWhereSharedWasLost(t *testing.T) {
 			case 3:
 				f.forget()
 				faults++
+			case 4, 5: // who is not refused here sees that it is back
+				if _, err := f.instances[i].Tally(context.Background(), f.now, limit.Tally{Key: "k", Window: time.Hour}); err != nil {
+					rt.Fatalf("Tally: %v", err)
+				}
 			default:
 				kept = append(kept, takeSome(rt, f, i, rule)...)
 			}
