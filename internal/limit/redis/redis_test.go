@@ -26,7 +26,7 @@ func open(t testing.TB, o redis.Options) *redis.Limiter {
 
 // C-37, C-38.
 func TestC37RedisIsALimiter(t *testing.T) {
-	fewerSchedules(t)
+	fewerSchedules(t, "20")
 	server := redistest.Start(t)
 	engine := open(t, redis.Options{URL: server.URL(), CallersTime: true, Bound: 10 * time.Second})
 	limittest.Run(t, func(*testing.T) limit.Limiter {
@@ -36,12 +36,12 @@ func TestC37RedisIsALimiter(t *testing.T) {
 	})
 }
 
-// fewerSchedules has a quarter of the usual random schedules drawn, unless more
-// are asked for: here each call is a round trip.
-func fewerSchedules(t *testing.T) {
-	const usual, fewer = "100", "25"
+// fewerSchedules has fewer than the usual random schedules drawn, unless the
+// number was set: here each call is a round trip.
+func fewerSchedules(t *testing.T, n string) {
+	const usual = "100"
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == usual {
-		if err := f.Value.Set(fewer); err != nil {
+		if err := f.Value.Set(n); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = f.Value.Set(usual) })
