@@ -59,6 +59,7 @@ func TestC37AClusterIsALimiter(t *testing.T) {
 
 // What spans slots is never more than N, and refusals leave nothing behind.
 func TestC37AClusterTakesAllOrNothing(t *testing.T) {
+	t.Parallel()
 	nodes := cluster(t)
 	a, b := open(t, redis.Options{URL: nodes[0].URL(), Bound: 10 * time.Second}), open(t, redis.Options{URL: nodes[1].URL(), Bound: 10 * time.Second})
 	total := limit.Count{Rule: limit.Rule{Name: "total", N: 30, Window: time.Hour}, Key: ""}

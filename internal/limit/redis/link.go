@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -95,14 +96,17 @@ func (l *link) close() {
 }
 
 // clientOption reads the URL.
-func clientOption(url string, bound time.Duration) (rueidis.ClientOption, error) {
+func clientOption(url string, bound time.Duration, roots *x509.CertPool) (rueidis.ClientOption, error) {
 	option, err := rueidis.ParseURL(url)
 	if err != nil {
 		// The library's error may hold the URL, and with it the password.
 		return option, errors.New("redis: the URL is none that begins with redis://, rediss:// or unix://, or is not well formed")
 	}
-	if option.TLSConfig != nil && option.TLSConfig.InsecureSkipVerify {
-		return option, errors.New("redis: skip_verify is not supported: a server that nobody checked may be anybody")
+	if option.TLSConfig != nil {
+		if option.TLSConfig.InsecureSkipVerify {
+			return option, errors.New("redis: skip_verify is not supported: a server that nobody checked may be anybody")
+		}
+		option.TLSConfig.RootCAs = roots
 	}
 	const dialing, buffer = time.Second, 1 << 16
 	option.Dialer.Timeout = max(bound, dialing)

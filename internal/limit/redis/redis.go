@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ type Options struct {
 	Prefix string           // of all keys (default "cs")
 	Bound  time.Duration    // the longest a call may take (default 250 ms)
 	Now    func() time.Time // the clock of those who call (default time.Now)
+	Roots  *x509.CertPool   // who may vouch for the server under TLS (default: the system's)
 
 	// CallersTime counts by the time that callers give. It is for tests, whose
 	// clock is their own: instances whose clocks differ would not agree.
@@ -63,7 +65,7 @@ func New(o Options) (*Limiter, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	option, err := clientOption(o.URL, o.Bound)
+	option, err := clientOption(o.URL, o.Bound, o.Roots)
 	if err != nil {
 		return nil, err
 	}

@@ -11,25 +11,30 @@ local function logWait(key, n, window, need)
   return at and at + window - now or 0
 end
 
-local function logAdd(key, window, slack)
+-- What lapsed is dropped where there are N: fewer do no harm.
+local function logAdd(key, n, window, slack)
   local lapsed = now - window - slack
   local last = tonumber(redis.call('LINDEX', key, -1))
   if last and last <= lapsed then
     redis.call('DEL', key)
     last = nil
   end
+  local length = 0
   if not last or last <= stamp then
-    redis.call('RPUSH', key, text(stamp))
+    length = redis.call('RPUSH', key, text(stamp))
     last = stamp
   else
     for _, at in ipairs(redis.call('LRANGE', key, 0, -1)) do
       if tonumber(at) > stamp then
-        redis.call('LINSERT', key, 'BEFORE', at, text(stamp))
+        length = redis.call('LINSERT', key, 'BEFORE', at, text(stamp))
         break
       end
     end
   end
-  while tonumber(redis.call('LINDEX', key, 0)) <= lapsed do redis.call('LPOP', key) end
+  while length > n and tonumber(redis.call('LINDEX', key, 0)) <= lapsed do
+    redis.call('LPOP', key)
+    length = length - 1
+  end
   redis.call('PEXPIRE', key, keep(last + window + slack))
 end
 
@@ -72,8 +77,8 @@ end
 if full == 0 and ARGV[5] ~= '1' then
   for i = 1, counted do
     local key = KEYS[i]
-    local _, window, slack, _, _, interval = rule(i)
-    if interval > 0 then bucketAdd(key, window, slack, interval) else logAdd(key, window, slack) end
+    local n, window, slack, _, _, interval = rule(i)
+    if interval > 0 then bucketAdd(key, window, slack, interval) else logAdd(key, n, window, slack) end
   end
 end
 return {born, full, longest}

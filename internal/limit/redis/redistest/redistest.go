@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,6 +30,17 @@ type Server struct {
 // "--cluster-enabled", "yes". Without redis-server the test fails.
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
+	return start(t, settings)
+}
+
+// StartFrom is Start with a file of settings, as a sentinel needs it.
+func StartFrom(t testing.TB, file string, settings ...string) *Server {
+	t.Helper()
+	return start(t, append([]string{file}, settings...))
+}
+
+func start(t testing.TB, settings []string) *Server {
+	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Fatal("redis-server is missing: apt-get install redis-server")
 	}
@@ -36,7 +48,7 @@ func Start(t testing.TB, settings ...string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{t: t, dir: dir, args: settings, Port: freePort(t)}
+	s := &Server{t: t, dir: dir, args: settings, Port: FreePort(t)}
 	t.Cleanup(func() {
 		s.Kill()
 		os.RemoveAll(dir)
@@ -56,10 +68,10 @@ func (s *Server) Restart() {
 	s.t.Helper()
 	s.Kill()
 	log := filepath.Join(s.dir, "log")
-	s.cmd = exec.Command("redis-server", append([]string{
+	s.cmd = exec.Command("redis-server", append(slices.Clone(s.args),
 		"--port", strconv.Itoa(s.Port), "--bind", "127.0.0.1", "--dir", s.dir,
 		"--save", "", "--appendonly", "no", "--logfile", log,
-	}, s.args...)...)
+	)...)
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatalf("starting redis-server: %v", err)
@@ -139,9 +151,9 @@ func (s *Server) try(command ...string) (string, error) {
 	return string(answer[:n]), err
 }
 
-// freePort finds one that nobody listens on; below 55536, so that a cluster's
+// FreePort finds a port that nobody listens on; below 55536, so that a cluster's
 // second port, 10000 above, exists.
-func freePort(t testing.TB) int {
+func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
