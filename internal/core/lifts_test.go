@@ -112,7 +112,7 @@ func TestASolutionIsToldAgainWithItsRequest(t *testing.T) {
 // away is a service that nobody reaches.
 type away struct{ captcha.Verifier }
 
-func (away) Verify(context.Context, time.Time, string, captcha.Solution) (captcha.Spent, error) {
+func (away) Verify(context.Context, time.Time, string, captcha.Hardness, captcha.Solution) (captcha.Spent, error) {
 	return captcha.Spent{}, captcha.ErrUnreachable
 }
 

@@ -300,12 +300,12 @@ func (s *edited) ClaimEvents(ctx context.Context, sink string, c core.Claim) ([]
 	return s.Store.ClaimEvents(ctx, sink, c)
 }
 
-func (s *edited) ClaimMessages(ctx context.Context, c core.ClaimMessages) ([]core.Message, error) {
+func (s *edited) ClaimMessages(ctx context.Context, c core.ClaimMessages) (core.Claimed, error) {
 	s.mu.Lock()
 	failing := s.failing
 	s.mu.Unlock()
 	if failing != nil {
-		return nil, failing
+		return core.Claimed{}, failing
 	}
 	return s.Store.ClaimMessages(ctx, c)
 }

@@ -65,7 +65,7 @@ func (m *messenger) claim(ctx context.Context, n int) ([]core.Message, string, e
 	if err != nil {
 		return nil, "", fmt.Errorf("claiming messages: %w", err)
 	}
-	return claimed, holder, nil
+	return claimed.Messages, holder, nil
 }
 
 // wait returns when there may be something to claim.

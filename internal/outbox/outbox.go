@@ -28,6 +28,7 @@ const (
 	writeTimeout = 10 * time.Second
 	eventLease   = 30 * time.Second
 	headEvery    = time.Second
+	lostQuiet    = time.Minute           // between two tellings that traffic events were lost
 	gathering    = 10 * time.Millisecond // a tenth of what the queue holds at 10,000 events a second
 	watching     = 50 * time.Millisecond
 

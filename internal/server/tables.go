@@ -41,7 +41,11 @@ func LimitTable() []config.Named {
 func AlertTable() []config.Named {
 	var table []config.Named
 	for _, row := range event.AlertTable() {
-		table = append(table, config.Named{Name: row.Name, Rate: config.Rate{N: row.N, Window: row.Window}, Doc: row.Doc})
+		named := config.Named{Name: row.Name, Rate: config.Rate{N: row.N, Window: row.Window}, Doc: row.Doc}
+		if row.Percent {
+			named.Most = config.Rate{N: 100, Window: longestStored}
+		}
+		table = append(table, named)
 	}
 	return table
 }

@@ -16,13 +16,12 @@ type dueMessage struct {
 }
 
 // ClaimMessages implements core.Store.
-func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) ([]core.Message, error) {
-	return write(ctx, s, "claiming messages", func(tx *tx) []core.Message {
-		var claimed []core.Message
+func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) (core.Claimed, error) {
+	return write(ctx, s, "claiming messages", func(tx *tx) (claimed core.Claimed) {
 		var last dueMessage
 		till := tx.till(in.Budgets, in.Now)
-		for len(claimed) < in.Limit {
-			due := tx.dueAfter(last, in.Now, in.Limit-len(claimed))
+		for len(claimed.Messages) < in.Limit {
+			due := tx.dueAfter(last, in.Now, in.Limit-len(claimed.Messages))
 			if len(due) == 0 {
 				break
 			}
@@ -33,7 +32,7 @@ func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) ([]cor
 				} else if !till.reserve(m.Message) {
 					tx.exec("UPDATE messages SET holder = '', due_at = ? WHERE id = ?", in.Now.Add(in.HoldFor), m.ID)
 				} else {
-					claimed = append(claimed, tx.lease(m, in.Claim))
+					claimed.Messages = append(claimed.Messages, tx.lease(m, in.Claim))
 				}
 			}
 		}

@@ -142,7 +142,7 @@ func TestReleaseBefore(t *testing.T) {
 	}
 	claim := core.Claim{Holder: "a", Limit: 10, Lease: time.Minute, Now: noon}
 	claimed, err := s.ClaimMessages(t.Context(), core.ClaimMessages{Claim: claim, Budgets: core.Budgets{Total: core.Budget{Hour: 1}}})
-	if err != nil || len(claimed) != 2 {
+	if err != nil || len(claimed.Messages) != 2 {
 		t.Errorf("claimed %v, %v", claimed, err)
 	}
 }

@@ -55,7 +55,7 @@ func (w *world) claimInput(holder string, limit int, b core.Budgets) core.ClaimM
 // claims fails the test unless exactly these are claimed, in order.
 func (w *world) claims(b core.Budgets, want ...core.Message) []core.Message {
 	w.t.Helper()
-	got := do(w, w.store.ClaimMessages, w.claimInput("a", 100, b))
+	got := do(w, w.store.ClaimMessages, w.claimInput("a", 100, b)).Messages
 	var gotIDs, wantIDs []string
 	for _, m := range got {
 		gotIDs = append(gotIDs, m.ID)
@@ -244,7 +244,7 @@ func budgetOthers(w *world) {
 		fit = append(fit, w.priced(1, "AT", ""))
 	}
 	for _, want := range fit[:20] { // those that wait do not use up the limit
-		got := do(w, w.store.ClaimMessages, w.claimInput("a", 1, b))
+		got := do(w, w.store.ClaimMessages, w.claimInput("a", 1, b)).Messages
 		w.holds("the oldest that fits is claimed", len(got) == 1 && got[0].ID == want.ID)
 	}
 	w.claims(b, fit[20:]...)
@@ -361,7 +361,7 @@ func raceBudgets(w *world) {
 	}))
 	claimed := map[string]int{}
 	for _, batch := range got {
-		for _, m := range batch {
+		for _, m := range batch.Messages {
 			claimed[m.Country]++
 		}
 	}
@@ -373,7 +373,7 @@ func raceCosts(w *world) {
 	for range 24 {
 		w.priced(10, "DE", "")
 	}
-	claimed := do(w, w.store.ClaimMessages, w.claimInput("a", 24, core.Budgets{}))
+	claimed := do(w, w.store.ClaimMessages, w.claimInput("a", 24, core.Budgets{})).Messages
 	got := doAtOnce(w, w.store.SettleMessage, many(24, func(i int) core.SettleMessage {
 		in := w.settle(claimed[i], "a", core.MessageSent)
 		in.Cost = money(core.Money(i))

@@ -147,7 +147,7 @@ func (m *budgetModel) claim(rt *rapid.T) {
 			want = append(want, each.ID)
 		}
 	}
-	for _, each := range do(m.w, m.w.store.ClaimMessages, in) {
+	for _, each := range do(m.w, m.w.store.ClaimMessages, in).Messages {
 		got = append(got, each.ID)
 	}
 	equal(m.w, "claimed", got, want)

@@ -27,7 +27,8 @@ func messages(f flow) {
 // claim leases up to so many messages for a minute.
 func (w *world) claim(holder string, limit int) []core.Message {
 	w.t.Helper()
-	return do(w, w.store.ClaimMessages, core.ClaimMessages{Claim: core.Claim{Holder: holder, Limit: limit, Lease: time.Minute, Now: w.now}})
+	claim := core.Claim{Holder: holder, Limit: limit, Lease: time.Minute, Now: w.now}
+	return do(w, w.store.ClaimMessages, core.ClaimMessages{Claim: claim}).Messages
 }
 
 // message finds one of a number's messages.
