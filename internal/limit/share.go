@@ -10,13 +10,12 @@ const TallySlots = slots
 // Counts tells whether the rule admits anybody at all.
 func (r Rule) Counts() bool { return r.counts() }
 
-// Logged tells whether every time is kept, so that exactly N pass; else GCRA counts.
-func (r Rule) Logged() bool { return r.N <= mostLogged }
-
-// Bucket is what GCRA counts by: how many pass at once, and how long one counts.
-func (r Rule) Bucket() (burst int, interval time.Duration) {
-	g := gcra{&r}
-	return g.burst(), time.Duration(g.interval())
+// Slot is how long the slots are in which times are kept; 0: each is kept as it is.
+func (r Rule) Slot() time.Duration {
+	if r.N <= mostLogged {
+		return 0
+	}
+	return time.Duration(slottedLog{&r}.width())
 }
 
 // Slack is how much longer than its window a time is kept.

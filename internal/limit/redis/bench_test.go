@@ -19,7 +19,7 @@ func BenchmarkTake(b *testing.B) {
 	server := redistest.Start(b)
 	for _, callers := range []int{1, 32} {
 		b.Run("nothing/"+strconv.Itoa(callers), func(b *testing.B) { benchNothing(b, server, callers) })
-		for _, rule := range []limit.Rule{{Name: "log", N: 60, Window: time.Hour}, {Name: "gcra", N: 20_000, Window: time.Hour}} {
+		for _, rule := range []limit.Rule{{Name: "log", N: 60, Window: time.Hour}, {Name: "slots", N: 20_000, Window: time.Hour}} {
 			b.Run(rule.Name+"/"+strconv.Itoa(callers), func(b *testing.B) { benchTake(b, server, callers, 1, rule) })
 		}
 		five := limit.Rule{Name: "five", N: 60, Window: time.Hour}

@@ -14,16 +14,6 @@ local function text(n) return string.format('%.0f', n) end
 -- How long a key is kept on, in ms: to the given time, and ARGV[3] more.
 local function keep(untill) return text(math.max(1, math.ceil((untill - now) / 1000) + tonumber(ARGV[3]))) end
 
--- A bucket is four numbers: see gcra.go. NEVER is more than any time.
-local NEVER = 9007199254740992
-local function bucket(key)
-  local words = redis.call('GET', key)
-  if not words then return nil end
-  local time, since, low, last = string.match(words, '^(%S+) (%S+) (%S+) (%S+)$')
-  return {time = tonumber(time), since = tonumber(since), low = tonumber(low), last = tonumber(last)}
-end
-local function words(b) return text(b.time) .. ' ' .. text(b.since) .. ' ' .. text(b.low) .. ' ' .. text(b.last) end
-
 -- When this Redis began to count, in its own µs. It is kept beside the counts,
 -- and goes with them if they are lost; so all who saw it can tell that they
 -- were. ARGV[4] is "1" where the last key is it, "0" where it is not asked for.
@@ -38,4 +28,15 @@ if ARGV[4] == '1' then
     redis.call('SET', key, born)
   end
   born = tonumber(born)
+end
+
+-- The slots of a log in slots, ascending.
+local function slots(key)
+  local pairs, kept = redis.call('HGETALL', key), {}
+  for i = 1, #pairs, 2 do
+    local at = tonumber(pairs[i])
+    if at then kept[#kept + 1] = {at = at, count = tonumber(pairs[i + 1])} end
+  end
+  table.sort(kept, function(a, b) return a.at < b.at end)
+  return kept
 end

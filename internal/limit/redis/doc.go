@@ -14,7 +14,7 @@
 // and when a later one refuses, those before it are given back. Never more than N
 // pass; for the moment between, somebody else may be refused who need not be.
 //
-// What is kept: lists of times, buckets and hashes of sums under keyed hashes, so
+// What is kept: lists of times and hashes of sums under keyed hashes, so
 // no address and no number can be read from them; each goes by itself when it has
 // lapsed. Redis must not evict them (maxmemory-policy noeviction): a full one
 // then answers with errors, and each instance counts for itself.

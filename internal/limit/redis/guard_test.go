@@ -8,18 +8,18 @@ import (
 
 func TestFramesEndWhereMessagesDo(t *testing.T) {
 	for text, want := range map[string]int64{
-		"":                                        0,
-		"+OK\r\n":                                 1,
-		"-ERR no\r\n:7\r\n":                       2,
-		":-7\r\n":                                 1,
-		"$3\r\nabc\r\n":                           1,
-		"$0\r\n\r\n":                              1,
-		"$-1\r\n":                                 1,
-		"$4\r\n\r\n\r\n\r\n":                      1,
-		"$3\r\nabc\r":                             0,
-		"*2\r\n:1\r\n$1\r\nx\r\n":                 1,
-		"*2\r\n:1\r\n":                            0,
-		"*0\r\n*-1\r\n":                           2,
+		"":                        0,
+		"+OK\r\n":                 1,
+		"-ERR no\r\n:7\r\n":       2,
+		":-7\r\n":                 1,
+		"$3\r\nabc\r\n":           1,
+		"$0\r\n\r\n":              1,
+		"$-1\r\n":                 1,
+		"$4\r\n\r\n\r\n\r\n":      1,
+		"$3\r\nabc\r":             0,
+		"*2\r\n:1\r\n$1\r\nx\r\n": 1,
+		"*2\r\n:1\r\n":            0,
+		"*0\r\n*-1\r\n":           2,
 		"*2\r\n*2\r\n:1\r\n:2\r\n*0\r\n+next\r\n": 2,
 	} {
 		var f frames

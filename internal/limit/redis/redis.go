@@ -110,8 +110,7 @@ func (l *Limiter) Take(ctx context.Context, now time.Time, counts ...limit.Count
 
 // GiveBack is limit.Limiter's. By Redis' time it takes back the earliest of those
 // that may be meant: what is kept may count up to a bound longer, never shorter.
-// Above N = 256 what was taken less than a bound after the counter last ran empty
-// is not given back: it lapses within an interval.
+// Above N = 256 both go by the slots of the window.
 func (l *Limiter) GiveBack(ctx context.Context, taken time.Time, counts ...limit.Count) error {
 	asked, _ := l.ask(counts)
 	if len(asked.keys) == 0 {
@@ -163,7 +162,7 @@ func (l *Limiter) tallies(ctx context.Context, client rueidis.Client, now time.T
 	keys := make([]string, len(tallies))
 	args := append(l.begin(client, now, 5+2*len(tallies)), strconv.Itoa(limit.TallySlots))
 	for i, t := range tallies {
-		keys[i] = l.key('t', "", t.Key)
+		keys[i] = l.key('t', t.Name, t.Key)
 		args = append(args, number(max(1, micros(t.Window)/limit.TallySlots)), number(t.Add))
 	}
 	got, err := l.run(ctx, client, l.tally, keys, args, 2*len(tallies))
@@ -192,9 +191,9 @@ func (l *Limiter) ask(counts []limit.Count) (asking, limit.Decision) {
 			refusal = longer(refusal, limit.Decision{Refused: c.Rule.Name, RetryAfter: max(c.Rule.Window, time.Second)})
 			continue
 		}
-		kind := byte('g')
-		if c.Rule.Logged() {
-			kind = 'l'
+		kind := byte('l')
+		if c.Rule.Slot() > 0 {
+			kind = 's'
 		}
 		a.keys = append(a.keys, l.key(kind, c.Rule.Name, c.Key))
 		a.counts = append(a.counts, c)
@@ -204,11 +203,11 @@ func (l *Limiter) ask(counts []limit.Count) (asking, limit.Decision) {
 
 // key is where somebody is counted. The braces make all that is counted under
 // one Key share a slot of a cluster.
-func (l *Limiter) key(kind byte, rule, key string) string {
+func (l *Limiter) key(kind byte, name, key string) string {
 	mac := hmac.New(sha256.New, l.secret)
 	mac.Write([]byte(key))
 	var sum [sha256.Size]byte
-	return l.prefix + ":{" + base64.RawURLEncoding.EncodeToString(mac.Sum(sum[:0])[:16]) + "}" + string(kind) + rule
+	return l.prefix + ":{" + base64.RawURLEncoding.EncodeToString(mac.Sum(sum[:0])[:16]) + "}" + string(kind) + name
 }
 
 // within bounds a call.

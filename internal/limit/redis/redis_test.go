@@ -26,7 +26,7 @@ func open(t testing.TB, o redis.Options) *redis.Limiter {
 
 // C-37, C-38.
 func TestC37RedisIsALimiter(t *testing.T) {
-	fewerSchedules(t, "20")
+	fewerSchedules(t, "12")
 	server := redistest.Start(t)
 	engine := open(t, redis.Options{URL: server.URL(), CallersTime: true, Bound: 10 * time.Second})
 	limittest.Run(t, func(*testing.T) limit.Limiter {

@@ -27,7 +27,7 @@ var (
 
 // takeOnce takes all that is asked in one call; look: it only looks.
 func (l *Limiter) takeOnce(ctx context.Context, client rueidis.Client, now time.Time, a asking, look bool) (limit.Decision, error) {
-	args := append(l.begin(client, now, 5+6*len(a.keys)), flag(look))
+	args := append(l.begin(client, now, 5+5*len(a.keys)), flag(look))
 	for i, c := range a.counts {
 		need := 1
 		for _, before := range a.keys[:i] {
@@ -35,9 +35,8 @@ func (l *Limiter) takeOnce(ctx context.Context, client rueidis.Client, now time.
 				need++
 			}
 		}
-		burst, interval := bucket(c.Rule)
 		args = append(args, strconv.Itoa(c.Rule.N), number(micros(c.Rule.Window)), number(micros(c.Rule.Slack())),
-			strconv.Itoa(need), strconv.Itoa(burst), number(interval))
+			strconv.Itoa(need), number(micros(c.Rule.Slot())))
 	}
 	got, err := l.run(ctx, client, l.take, a.keys, args, 2)
 	if err != nil || got[0] == 0 {
@@ -55,8 +54,7 @@ func (l *Limiter) giveBack(ctx context.Context, client rueidis.Client, taken tim
 	ago := max(0, l.now().Sub(taken)) + l.bound
 	args := append(l.begin(client, taken, 5+len(a.keys)), number(micros(ago)))
 	for _, c := range a.counts {
-		_, interval := bucket(c.Rule)
-		args = append(args, number(interval))
+		args = append(args, number(micros(c.Rule.Slot())))
 	}
 	_, err := l.run(ctx, client, l.back, a.keys, args, 0)
 	return err
@@ -115,15 +113,6 @@ func (l *Limiter) begin(client rueidis.Client, now time.Time, room int) []string
 }
 
 func clustered(client rueidis.Client) bool { return client.Mode() == rueidis.ClientModeCluster }
-
-// bucket gives a rule's burst and interval in µs, zeros for a log.
-func bucket(r limit.Rule) (burst int, interval int64) {
-	if r.Logged() {
-		return 0, 0
-	}
-	burst, each := r.Bucket()
-	return burst, micros(each)
-}
 
 // micros rounds up: a window may count longer, never shorter.
 func micros(d time.Duration) int64 { return (int64(d) + 999) / 1000 }

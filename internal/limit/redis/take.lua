@@ -1,7 +1,7 @@
 -- Counts one under every key, or under none. ARGV[5]: "1" only looks. Then for
--- each key: N, window, slack, how many this key needs up to here, and for a
--- bucket its burst and interval (0 and 0: a log). Answers, after born, the
--- place of the key that is full the longest (0: none) and how long.
+-- each key: N, window, slack, how many this key needs up to here, and how long
+-- its slots are (0: every time is kept). Answers, after born, the place of the
+-- key that is full the longest (0: none) and how long.
 
 -- The log is a list of times, ascending: with N of them later than the window's
 -- beginning it is full. The one that must have lapsed is found from its end.
@@ -38,47 +38,54 @@ local function logAdd(key, n, window, slack)
   redis.call('PEXPIRE', key, keep(last + window + slack))
 end
 
-local function bucketWait(key, need, burst, interval)
-  local b = bucket(key)
-  return (b and math.max(0, b.time - now) or 0) + (need - burst) * interval
+-- The log in slots is a hash, from a slot's number to how many it counts, and
+-- "all": their sum. Only where that might be too many are they looked through.
+local function slotsWait(key, n, window, need, slot)
+  if need > n then return window end
+  local all = tonumber(redis.call('HGET', key, 'all'))
+  if not all or all + need <= n then return 0 end
+  local left = n - need
+  local kept = slots(key)
+  for i = #kept, 1, -1 do
+    left = left - kept[i].count
+    if left < 0 then return (kept[i].at + 1) * slot - 1 + window - now end
+  end
+  return 0
 end
 
-local function bucketAdd(key, window, slack, interval)
-  local b = bucket(key)
-  if not b then
-    b = {time = stamp + interval, since = stamp, low = NEVER, last = stamp}
-  else
-    if stamp > b.since then
-      b.low = math.min(b.low, b.time - stamp)
-      if b.low < interval then
-        b.since, b.low = math.max(stamp, b.last), NEVER
-      end
+-- What lapsed is dropped where a slot begins.
+local function slotsAdd(key, window, slack, slot)
+  local at = math.floor(stamp / slot)
+  redis.call('HINCRBY', key, 'all', 1)
+  if redis.call('HINCRBY', key, text(at), 1) > 1 and tonumber(redis.call('HGET', key, 'last')) >= at then return end
+  local last = at
+  for _, s in ipairs(slots(key)) do
+    if s.at < math.floor((now - window - slack) / slot) then
+      redis.call('HDEL', key, text(s.at))
+      if s.count > 0 then redis.call('HINCRBY', key, 'all', -s.count) end
     end
-    b.time = math.max(b.time, stamp) + interval
-    b.last = math.max(b.last, stamp)
+    last = math.max(last, s.at)
   end
-  redis.call('SET', key, words(b), 'PX', keep(math.max(b.time, b.last + window) + slack))
+  redis.call('HSET', key, 'last', text(last))
+  redis.call('PEXPIRE', key, keep((last + 1) * slot + window + slack))
 end
 
 local function rule(i)
-  local a = 5 + (i - 1) * 6
-  return tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]),
-    tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5]), tonumber(ARGV[a + 6])
+  local a = 5 + (i - 1) * 5
+  return tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
 end
 
 local full, longest = 0, 0
 for i = 1, counted do
-  local key = KEYS[i]
-  local n, window, _, need, burst, interval = rule(i)
+  local n, window, _, need, slot = rule(i)
   local wait
-  if interval > 0 then wait = bucketWait(key, need, burst, interval) else wait = logWait(key, n, window, need) end
+  if slot > 0 then wait = slotsWait(KEYS[i], n, window, need, slot) else wait = logWait(KEYS[i], n, window, need) end
   if wait > longest then full, longest = i, wait end
 end
 if full == 0 and ARGV[5] ~= '1' then
   for i = 1, counted do
-    local key = KEYS[i]
-    local n, window, slack, _, _, interval = rule(i)
-    if interval > 0 then bucketAdd(key, window, slack, interval) else logAdd(key, n, window, slack) end
+    local n, window, slack, _, slot = rule(i)
+    if slot > 0 then slotsAdd(KEYS[i], window, slack, slot) else logAdd(KEYS[i], n, window, slack) end
   end
 end
 return {born, full, longest}

@@ -1,18 +1,18 @@
 -- Adds to tallies and reads them, in their order. A tally is a hash, from a
--- slot's number to its sum. ARGV[5]: slots a window; then for each key: how long
--- a slot is, and what to add. Answers, after
--- born, for each key the sum and what is settled.
-local slots = tonumber(ARGV[5])
+-- slot's number to its sum. ARGV[5]: how many slots a window has; then for
+-- each key how long one is, and what to add. Answers, after born, for each key
+-- the sum and what is settled.
+local most = tonumber(ARGV[5])
 
 local function add(key, slot, at, n)
   redis.call('HINCRBY', key, text(at), n)
   local last = at
   for _, s in ipairs(redis.call('HKEYS', key)) do
     local number = tonumber(s)
-    if number < at - slots - 1 then redis.call('HDEL', key, s) end
+    if number < at - most - 1 then redis.call('HDEL', key, s) end
     last = math.max(last, number)
   end
-  redis.call('PEXPIRE', key, keep((last + slots + 2) * slot))
+  redis.call('PEXPIRE', key, keep((last + most + 2) * slot))
 end
 
 local answer = {born}
@@ -25,7 +25,7 @@ for i = 1, counted do
   local pairs = redis.call('HGETALL', key)
   for j = 1, #pairs, 2 do
     local number = tonumber(pairs[j])
-    if number >= at - slots then
+    if number >= at - most then
       sum = sum + pairs[j + 1]
       if number < at - 1 then settled = settled + pairs[j + 1] end
     end
