@@ -26,7 +26,7 @@ const deliveryRetry = time.Minute
 // A device on which a code was redeemed passes no count that strangers can fill
 // (C-42). One that has shown a password alone is a stranger here: such devices
 // are had for nothing by whoever has an account. How it goes: admitDoor, a look at
-// who has the number, admit, the commit; then sent, overSent or unsent.
+// who has the number, admit, the commit; then sent, overSent or unsent; then leave.
 type sending struct {
 	caller   Caller
 	now      time.Time
@@ -44,6 +44,7 @@ type sending struct {
 	unjudged error  // why it could not be
 	guard    *guarded
 
+	turn  chan struct{} // held until the store has answered; nil: it is not this message's
 	taken []limit.Count // what is given back where nothing is sent
 }
 
@@ -110,9 +111,14 @@ func (c *Core) admitDevice(ctx context.Context, s *sending) error {
 	return c.admitMessage(ctx, s, c.limits.counts(counts, limitSendPrefixKnown, c.prefixKey(s.number)))
 }
 
-// admitMessage takes the counts of messages, which unsent gives back.
+// admitMessage takes the counts of messages, which unsent gives back, in the
+// number's turn, which leave ends after that.
 func (c *Core) admitMessage(ctx context.Context, s *sending, counts []limit.Count) error {
+	if err := c.turns.wait(ctx, s); err != nil {
+		return err
+	}
 	if err := c.admitCounts(ctx, s, counts); err != nil {
+		s.leave()
 		return err
 	}
 	s.taken = counts

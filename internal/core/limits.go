@@ -93,7 +93,7 @@ func LimitTable() []LimitRow {
 		stored(row(limitCodesNumber, 30, day, "number", "wrong codes of strangers")),
 		stored(row(limitCodesDevice, 10, time.Hour, "known device", "wrong codes")),
 		stored(row(limitPasswordDevice, 10, time.Hour, "known device", "wrong passwords")),
-		reserved(row(limitRefreshSession, 60_000, time.Minute, "session", "refreshes; no honest client comes near, and one session takes no server for itself")),
+		reserved(row(limitRefreshSession, 60_000, time.Minute, "session", "refreshes; no honest client comes near it")),
 		reserved(row(limitTestNumber, 60, time.Hour, "test number", "challenges begun and resent")),
 	}
 }

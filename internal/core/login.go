@@ -30,6 +30,7 @@ func (c *Core) beginForAccount(ctx context.Context, caller Caller, purpose Purpo
 	if err != nil {
 		return Challenge{}, err
 	}
+	defer begun.leave()
 	decoy := begun.user.ID == ""
 	return c.begin(ctx, begun, Pending{}, decoy, name)
 }

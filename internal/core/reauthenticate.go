@@ -83,6 +83,7 @@ func (c *Core) ReauthenticateSMS(ctx context.Context, caller Caller, in BeginIn)
 	if err != nil {
 		return Challenge{}, err
 	}
+	defer begun.leave()
 	return c.begin(ctx, begun, Pending{}, false, event.ReauthenticationStarted)
 }
 

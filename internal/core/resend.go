@@ -39,6 +39,7 @@ func (c *Core) Resend(ctx context.Context, caller Caller, in ResendIn) (Challeng
 	if err := c.admit(ctx, s); err != nil {
 		return Challenge{}, err
 	}
+	defer s.leave()
 	message, err := c.challengeMessage(s, ch, text)
 	if err != nil {
 		return Challenge{}, c.unsent(ctx, s, err)

@@ -18,7 +18,7 @@ func budgets(f flow) {
 	f.shows("a withheld message reserves nothing", budgetWithheld)
 	f.shows("without prices nothing is kept", budgetFree)
 	f.shows("C49 what is held does not hold others up", budgetOthers)
-	f.shows("C51 a held message expires", budgetExpires)
+	f.shows("C51 a held message expires, and is told", budgetExpires)
 	f.shows("C49 each claim reserves anew", budgetClaimsAnew)
 	f.shows("C49 what it cost takes the place of the price", budgetCost)
 	f.shows("C49 a cost counts when it was claimed", budgetCostTime)
@@ -114,10 +114,15 @@ func budgetHolds(w *world) {
 		w.advance(time.Millisecond)
 		w.claims(whole(b))
 		w.advance(holdFor)
-		equal(w, "tries", w.message(passes.PhoneKey, passes.ID).Tries, 0)
+		waiting := w.message(passes.PhoneKey, passes.ID)
+		equal(w, "tries", waiting.Tries, 0)
+		w.holds("it is told as held", waiting.Held)
+		equal(w, "held", w.queues().Held, int64(1))
 		b.Hour, b.Day, b.Month = b.Hour+b.Hour/100, b.Day+b.Day/100, b.Month+b.Month/100
 		claimed := w.claims(whole(b), passes) // to the last millionth
 		equal(w, "the first try", claimed[0].Tries, 1)
+		w.holds("it was held once", claimed[0].Held)
+		equal(w, "held now", w.queues().Held, int64(0))
 		w.costs(passes, core.MessageSent, nil)
 	}
 }
@@ -179,14 +184,14 @@ func budgetStrangers(w *world) {
 		w.advance(100 * day)
 		first, passes, fits := w.priced(50, "DE", "device"), w.priced(31, "DE", ""), w.priced(30, "DE", "")
 		w.claims(b, first, fits) // 80 of 100 are used up, by whomever
-		stranger, device, solved := w.priced(1, "DE", ""), w.priced(9, "DE", "device"), w.priced(10, "DE", core.BucketSolved)
-		w.claims(b, device, solved)
+		stranger, solved, device := w.priced(1, "DE", ""), w.priced(1, "DE", core.BucketSolved), w.priced(19, "DE", "device")
+		w.claims(b, device) // a solved captcha makes nobody known
 		owner, notice := w.pricedNotice(1, "DE")
 		w.claims(b, notice)
 		w.advance(holdFor)
 		w.priced(1, "DE", "device") // the whole is used up
 		w.claims(b)
-		for _, m := range []core.Message{passes, stranger} {
+		for _, m := range []core.Message{passes, stranger, solved} {
 			equal(w, "tries of a stranger's", w.message(m.PhoneKey, m.ID).Tries, 0)
 		}
 		equal(w, "tries of the notice", w.message(owner.Phone.Key, notice.ID).Tries, 1)
@@ -262,8 +267,13 @@ func budgetExpires(w *world) {
 			break
 		}
 	}
-	w.claims(whole(core.Budget{}))
+	equal(w, "held", w.queues().Held, int64(1))
+	want := in.Message
+	want.State, want.Held = core.MessageExpired, true
+	got := do(w, w.store.ClaimMessages, w.claimInput("a", 100, whole(core.Budget{})))
+	equal(w, "what becomes of it", got, core.Claimed{GivenUp: []core.Message{want}})
 	equal(w, "state", w.messagesOf(in.Message.PhoneKey)[0].State, core.MessageExpired)
+	equal(w, "held in the end", w.queues().Held, int64(0))
 }
 
 func budgetClaimsAnew(w *world) {
