@@ -3,7 +3,6 @@ package postgres
 import (
 	"bytes"
 	"context"
-	"fmt"
 
 	"github.com/countersign/countersign/internal/core"
 )
@@ -20,11 +19,12 @@ func (s *Store) OpenChallenge(ctx context.Context, in core.OpenChallenge) (core.
 	return write(ctx, s, "opening a challenge", func(tx *tx, out *core.OpenChallengeResult) { *out = tx.openChallenge(in) })
 }
 
-// insertAdmitted inserts a challenge ($1 to $37) where its begin key is new and
-// the sends to its number are within their limits: $38 bucket, $39 the hour's
-// and $40 the day's limit, $41 waits, $42 now, $43 and $44 the windows of the
-// hour and of all that counts. It is sends.refusal in SQL.
-const insertAdmitted = `INSERT INTO challenges (` + challengeColumns + `) SELECT ` + challengeParameters + ` FROM (
+// openAdmitted opens a challenge ($1 to $37) where its begin key is new and the
+// sends to its number are within their limits: $38 bucket, $39 the hour's and
+// $40 the day's limit, $41 waits, $42 now, $43 and $44 the windows of the hour and
+// of all that counts. It is sends.refusal in SQL. With the challenge come its
+// message (17 parameters) and its event (10).
+var openAdmitted = `WITH opened AS (INSERT INTO challenges (` + challengeColumns + `) SELECT ` + challengeParameters + ` FROM (
 		SELECT count(*) FILTER (WHERE m.created_at > $42::bigint - $43::bigint) AS hour, count(*) AS day,
 			count(*) FILTER (WHERE m.created_at > $42::bigint - $43::bigint AND c.redeemed_at = 0) AS waiting,
 			max(m.created_at) FILTER (WHERE m.created_at > $42::bigint - $43::bigint AND c.redeemed_at = 0) AS newest
@@ -32,13 +32,12 @@ const insertAdmitted = `INSERT INTO challenges (` + challengeColumns + `) SELECT
 		WHERE m.phone_key = $4 AND m.bucket = $38 AND m.created_at > $42::bigint - $44::bigint AND m.challenge_id IS NOT NULL) sent
 	WHERE ($39::bigint <= 0 OR hour < $39) AND ($40::bigint <= 0 OR day < $40)
 		AND (waiting = 0 OR cardinality($41::bigint[]) = 0 OR newest + ($41::bigint[])[least(waiting, cardinality($41::bigint[]))] <= $42)
-		AND NOT EXISTS (SELECT FROM challenges WHERE begin_key = $29)`
-
-// tellOfChallenge tells of a challenge ($11), if it is there: of its user or,
-// where it has none, of its number.
-var tellOfChallenge = fmt.Sprintf(completedEvent, "c.user_id", "c.session_id", "coalesce(u.phone_masked, c.phone_masked)",
-	"coalesce(p.phone_key, c.phone_key)") + `FROM challenges c LEFT JOIN users u ON u.id = c.user_id
-	LEFT JOIN phones p ON p.user_id = u.id WHERE c.id = $11`
+		AND NOT EXISTS (SELECT FROM challenges WHERE begin_key = $29)
+	RETURNING id, user_id, session_id, phone_masked, phone_key),
+	queued AS (` + behind(44, insertMessage) + ` FROM opened),
+	told AS (` + behind(61, completed("c.user_id", "c.session_id", "coalesce(u.phone_masked, c.phone_masked)", "coalesce(p.phone_key, c.phone_key)")+`
+		FROM opened c LEFT JOIN users u ON u.id = c.user_id LEFT JOIN phones p ON p.user_id = u.id WHERE $1 <> ''`) + `)
+	SELECT id FROM opened`
 
 // openAdmitted opens a challenge that nothing speaks against, and else does
 // nothing.
@@ -47,22 +46,15 @@ func (tx *tx) openAdmitted(in core.OpenChallenge, out *core.OpenChallengeResult)
 	for i, wait := range in.Sends.Waits {
 		waits[i] = wait.Milliseconds()
 	}
-	var opened int64
+	args := append(challengeValues(in.Challenge), in.Message.Bucket, in.Sends.Hour, in.Sends.Day,
+		waits, in.Now, sendHour, counted(in.Sends))
+	args = append(args, messageValues(in.Message)...)
+	args = append(args, tx.eventValues(in.Event)...)
 	tx.holdNumbers(thisNumber, in.Challenge.Phone.Key, in.Now)
-	tx.changes(&opened, insertAdmitted, append(challengeValues(in.Challenge), in.Message.Bucket, in.Sends.Hour, in.Sends.Day,
-		waits, in.Now, sendHour, counted(in.Sends))...)
-	tx.queue(in.Message)
-	if in.Event.ID != "" {
-		tx.exec(tellOfChallenge, append(tx.eventValues(in.Event), in.Challenge.ID)...)
-	}
-	tx.then(func() {
-		if opened > 0 {
-			*out = core.OpenChallengeResult{Outcome: core.Done, Challenge: in.Challenge, Bucket: in.Message.Bucket}
-			tx.queuedEvent = in.Event.ID != ""
-		} else {
-			tx.queuedMessage = false
-		}
-	})
+	tx.ask(openAdmitted, func(*row) {
+		*out = core.OpenChallengeResult{Outcome: core.Done, Challenge: in.Challenge, Bucket: in.Message.Bucket}
+		tx.queuedMessage, tx.queuedEvent = true, in.Event.ID != ""
+	}, args...)
 }
 
 // openChallenge looks at all that may speak against a challenge.

@@ -10,12 +10,14 @@ import (
 const (
 	eventColumns = "id, nth, user_id, session_id, phone_masked, phone_pseudonym, name, time, addressed, payload"
 	insertEvent  = "INSERT INTO events (" + eventColumns + ") "
-
-	// completedEvent inserts what $1 to $10 tell, completed by the expressions put
-	// in for whose it is: user, session, masked number, pseudonym.
-	completedEvent = insertEvent + `SELECT $1, $2::bigint, coalesce(nullif($3, ''), %s), coalesce(nullif($4, ''), %s),
-		coalesce(nullif($5, ''), %s), coalesce(nullif($6, ''), %s), $7, $8::bigint, $9::boolean, $10::bytea `
 )
+
+// completed inserts the event that $1 to $10 tell, completed by expressions that
+// say whose it is.
+func completed(user, session, masked, pseudonym string) string {
+	return insertEvent + `SELECT $1, $2::bigint, coalesce(nullif($3, ''), ` + user + `), coalesce(nullif($4, ''), ` + session + `),
+		coalesce(nullif($5, ''), ` + masked + `), coalesce(nullif($6, ''), ` + pseudonym + `), $7, $8::bigint, $9::boolean, $10::bytea `
+}
 
 // tell writes an event with the change that it tells of. What its flow could
 // not know is filled in: whose it is, and in which session. An event without

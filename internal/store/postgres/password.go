@@ -25,7 +25,7 @@ var countTry = `WITH known AS (SELECT d.id FROM devices d JOIN phones p ON p.use
 			AND NOT (f.device_id <> '' AND $17::bigint > 0 AND cardinality(f.recent) >= $17
 				AND (SELECT min(t) FROM unnest(f.recent[cardinality(f.recent) - $17 + 1:]) t) + $18::bigint > $13)
 		RETURNING f.*),
-	told AS (` + fmt.Sprintf(completedEvent, "coalesce(p.user_id, '')", "''", "coalesce(u.phone_masked, '')", "c.phone_key") + `
+	told AS (` + completed("coalesce(p.user_id, '')", "''", "coalesce(u.phone_masked, '')", "c.phone_key") + `
 		FROM counted c LEFT JOIN phones p ON p.phone_key = c.phone_key LEFT JOIN users u ON u.id = p.user_id WHERE c.waited AND $1 <> '')
 	SELECT waited, ` + storedCounter + ` FROM counted`
 

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"crypto/subtle"
-	"fmt"
 
 	"github.com/countersign/countersign/internal/core"
 )
@@ -17,7 +16,7 @@ var rotate = `WITH rotated AS (UPDATE sessions s SET counter = s.counter + 1, ro
 		WHERE s.id = $11 AND s.counter = $18 AND s.secret_hash = $19 AND (s.thumbprint = '' OR s.thumbprint = $20)
 		AND s.ended_at = 0 AND s.expires_at > $12 AND s.idle_expires_at > $12 AND u.id = s.user_id
 		RETURNING s.moved, ` + sessionColumns + ", " + renamed + `),
-	told AS (` + fmt.Sprintf(completedEvent, "user_id", "id", "phone_masked", "phone_key") + `FROM rotated WHERE moved AND $1 <> '')
+	told AS (` + completed("user_id", "id", "phone_masked", "phone_key") + `FROM rotated WHERE moved AND $1 <> '')
 	SELECT * FROM rotated`
 
 // renamed are userColumns, where names must not come twice.

@@ -159,20 +159,26 @@ func (tx *tx) insertChallenge(c core.Challenge) {
 	tx.exec("INSERT INTO challenges ("+challengeColumns+") VALUES ("+challengeParameters+")", challengeValues(c)...)
 }
 
-// queue writes a message into the outbox, due at once. One without an id is
-// none. That of a challenge is written only where the challenge is there.
-func (tx *tx) queue(m core.Message) {
-	if m.ID == "" {
-		return
-	}
-	tx.exec(`INSERT INTO messages (id, challenge_id, user_id, purpose, channel, phone_key, phone_masked,
+// insertMessage inserts the message that $1 to $17 tell.
+const insertMessage = `INSERT INTO messages (id, challenge_id, user_id, purpose, channel, phone_key, phone_masked,
 		sealed, sealed_for, state, tries, bucket, country, price, created_at, expires_at, request_id, due_at)
-		SELECT $1, nullif($2::text, ''), $3, $4, $5, $6, $7, $8::bytea, $9, $10, $11::bigint, $12, $13, $14::bigint,
-		$15::bigint, $16::bigint, $17, $15::bigint
-		WHERE $2::text = '' OR EXISTS (SELECT FROM challenges WHERE id = $2)`,
+	SELECT $1, nullif($2::text, ''), $3, $4, $5, $6, $7, $8::bytea, $9, $10, $11::bigint, $12, $13, $14::bigint,
+		$15::bigint, $16::bigint, $17, $15::bigint `
+
+func messageValues(m core.Message) []any {
+	return []any{
 		m.ID, m.ChallengeID, m.UserID, m.Purpose, string(m.Channel), m.PhoneKey, m.PhoneMasked,
-		m.Sealed, m.SealedFor, string(m.State), m.Tries, m.Bucket, m.Country, int64(m.Price), m.CreatedAt, m.ExpiresAt, m.RequestID)
-	tx.queuedMessage = true
+		m.Sealed, m.SealedFor, string(m.State), m.Tries, m.Bucket, m.Country, int64(m.Price), m.CreatedAt, m.ExpiresAt, m.RequestID,
+	}
+}
+
+// queue writes a message into the outbox, due at once. One without an id is
+// none.
+func (tx *tx) queue(m core.Message) {
+	if m.ID != "" {
+		tx.exec(insertMessage, messageValues(m)...)
+		tx.queuedMessage = true
+	}
 }
 
 func joined(methods []string) string { return strings.Join(methods, " ") }

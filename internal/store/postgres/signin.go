@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/countersign/countersign/internal/core"
@@ -20,7 +19,7 @@ const insertSession = `INSERT INTO sessions AS s (id, user_id, counter, secret_h
 		$18, $19, $20, $21, $22, $23, $24, $25, $26, $27 ` + mayEnter + ` RETURNING device_id`
 
 // tellOfSession tells of a session ($11) and its user, if there is that session.
-var tellOfSession = fmt.Sprintf(completedEvent, "u.id", "s.id", "u.phone_masked", "p.phone_key") + sessionsOf + "WHERE s.id = $11"
+var tellOfSession = completed("u.id", "s.id", "u.phone_masked", "p.phone_key") + sessionsOf + "WHERE s.id = $11"
 
 // open opens a session for a user whose turn is held, on the device that was
 // known or on a new one, and ends the surplus. It tells of both. Where the user is
@@ -66,7 +65,7 @@ var endLongestUnseen = `WITH ended AS (UPDATE sessions SET ended_at = $13, end_r
 		SELECT id FROM sessions WHERE user_id = $11 AND id <> $14 AND ` + livingAt13 + ` ORDER BY last_seen_at, created_at, id LIMIT 1)
 		AND (SELECT count(*) FROM sessions WHERE user_id = $11 AND ` + livingAt13 + `) > $12::bigint
 		AND EXISTS (SELECT FROM sessions WHERE id = $14) RETURNING id, user_id),
-	told AS (` + fmt.Sprintf(completedEvent, "u.id", "e.id", "u.phone_masked", "p.phone_key") + `
+	told AS (` + completed("u.id", "e.id", "u.phone_masked", "p.phone_key") + `
 		FROM ended e JOIN users u ON u.id = e.user_id JOIN phones p ON p.user_id = u.id WHERE $1 <> '')
 	SELECT id FROM ended`
 

@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -31,6 +33,17 @@ func values(args []any) []any {
 	}
 	return stored
 }
+
+// behind numbers the parameters of a part of a statement from behind those of
+// the parts before it.
+func behind(parameters int, part string) string {
+	return parameter.ReplaceAllStringFunc(part, func(p string) string {
+		n, _ := strconv.Atoi(p[1:]) // digits, says the expression
+		return "$" + strconv.Itoa(n+parameters)
+	})
+}
+
+var parameter = regexp.MustCompile(`\$[0-9]+`)
 
 // storable replaces what PostgreSQL takes for no text: strangers send what they
 // like.

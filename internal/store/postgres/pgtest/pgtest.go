@@ -54,7 +54,7 @@ func create(t testing.TB, template string) (url string) {
 	t.Helper()
 	c := running(t)
 	name := fmt.Sprintf("test_%d", databases.Add(1))
-	c.tell(t, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY FILE_COPY", name, template))
+	c.tell(t, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY WAL_LOG", name, template))
 	return c.url(name)
 }
 
