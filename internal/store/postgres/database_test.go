@@ -19,8 +19,8 @@ var databases struct {
 	idle     []string
 }
 
-// database gives an empty database with the schema for one test.
-func database(t testing.TB) string {
+// schema gives a database that has the schema and nothing else, to be copied.
+func schema(t testing.TB) string {
 	t.Helper()
 	databases.Lock()
 	defer databases.Unlock()
@@ -35,11 +35,15 @@ func database(t testing.TB) string {
 		}
 		databases.migrated = url
 	}
-	var url string
-	if n := len(databases.idle); n > 0 {
-		url, databases.idle = databases.idle[n-1], databases.idle[:n-1]
-	} else {
-		url = pgtest.Copy(t, databases.migrated)
+	return databases.migrated
+}
+
+// database gives an empty database with the schema for one test.
+func database(t testing.TB) string {
+	t.Helper()
+	url := idle()
+	if url == "" {
+		url = pgtest.Copy(t, schema(t))
 	}
 	t.Cleanup(func() {
 		empty(t, url)
@@ -47,6 +51,16 @@ func database(t testing.TB) string {
 		defer databases.Unlock()
 		databases.idle = append(databases.idle, url)
 	})
+	return url
+}
+
+// idle takes a database that no test uses; "" where there is none.
+func idle() (url string) {
+	databases.Lock()
+	defer databases.Unlock()
+	if n := len(databases.idle); n > 0 {
+		url, databases.idle = databases.idle[n-1], databases.idle[:n-1]
+	}
 	return url
 }
 

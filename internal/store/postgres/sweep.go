@@ -9,26 +9,28 @@ import (
 )
 
 // What lapses by a time that an index knows: $1 is the time, $2 how many rows.
-// What others hold is left to a later sweep.
+// What others hold is left to a later sweep. Keys go into an array first: so that
+// no plan reads the table from end to end to find them again.
 const (
-	sweepTexts = `UPDATE challenges SET sealed = NULL WHERE id IN (
-		SELECT id FROM challenges WHERE sealed IS NOT NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)`
-	sweepChallenges = `DELETE FROM challenges WHERE id IN (
-		SELECT id FROM challenges WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)`
-	sweepNotices = `DELETE FROM messages WHERE id IN (
-		SELECT id FROM messages WHERE challenge_id IS NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)`
-	sweepFailures = `DELETE FROM failures WHERE (phone_key, device_id, method) IN (
-		SELECT phone_key, device_id, method FROM failures WHERE last_failed_at <= $1
+	sweepTexts = `UPDATE challenges SET sealed = NULL WHERE id = ANY (ARRAY(
+		SELECT id FROM challenges WHERE sealed IS NOT NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))`
+	sweepChallenges = `DELETE FROM challenges WHERE id = ANY (ARRAY(
+		SELECT id FROM challenges WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))`
+	sweepNotices = `DELETE FROM messages WHERE id = ANY (ARRAY(
+		SELECT id FROM messages WHERE challenge_id IS NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))`
+	sweepFailures = `WITH old AS MATERIALIZED (SELECT phone_key, device_id, method FROM failures WHERE last_failed_at <= $1
 			AND NOT ($3::bigint > 0 AND method = 'password' AND device_id = '' AND in_row >= $3)
-			ORDER BY last_failed_at LIMIT $2 FOR UPDATE SKIP LOCKED)`
-	sweepNumbers = `DELETE FROM numbers WHERE phone_key IN (
-		SELECT phone_key FROM numbers WHERE used_on <= $1 ORDER BY used_on LIMIT $2 FOR UPDATE SKIP LOCKED)`
-	sweepEvents = `DELETE FROM events WHERE id IN (SELECT id FROM (
+			ORDER BY last_failed_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+		DELETE FROM failures WHERE phone_key = ANY (ARRAY(SELECT phone_key FROM old))
+			AND (phone_key, device_id, method) IN (SELECT phone_key, device_id, method FROM old)`
+	sweepNumbers = `DELETE FROM numbers WHERE phone_key = ANY (ARRAY(
+		SELECT phone_key FROM numbers WHERE used_on <= $1 ORDER BY used_on LIMIT $2 FOR UPDATE SKIP LOCKED))`
+	sweepEvents = `DELETE FROM events WHERE id = ANY (ARRAY(SELECT id FROM (
 			SELECT id, time FROM events WHERE position <= (SELECT coalesce(min(settled), 9223372036854775807) FROM sinks)
-			ORDER BY position LIMIT $2) oldest WHERE time <= $1)`
-	sweepSpending = `DELETE FROM spending WHERE (span, country, starts_at) IN (
+			ORDER BY position LIMIT $2) oldest WHERE time <= $1))`
+	sweepSpending = `DELETE FROM spending WHERE span = $3 AND starts_at < $1 AND (span, country, starts_at) IN (
 		SELECT span, country, starts_at FROM spending WHERE span = $3 AND starts_at < $1 ORDER BY starts_at LIMIT $2 FOR UPDATE SKIP LOCKED)`
-	sweepRollups = `WITH dropped AS (DELETE FROM rollups WHERE (span, starts_at, name, method, outcome, reason, country, provider, instance) IN (
+	sweepRollups = `WITH dropped AS (DELETE FROM rollups WHERE span = $3 AND starts_at < $1 AND (span, starts_at, name, method, outcome, reason, country, provider, instance) IN (
 			SELECT span, starts_at, name, method, outcome, reason, country, provider, instance FROM rollups
 			WHERE span = $3 AND starts_at < $1 ORDER BY starts_at LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1),
 		kept AS (UPDATE rollup_spans SET since = greatest(since, $1) WHERE span = $3 AND EXISTS (SELECT FROM dropped))
