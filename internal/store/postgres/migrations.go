@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -26,10 +26,37 @@ const (
 	migrationWait = 10 * time.Minute
 )
 
-// migrate brings the schema up to date. Whoever finds it so goes on; of the
-// others one holds the lock, a row that is kept alive and lapses with its
-// holder: it needs nothing of a session that PgBouncer would not pass on.
-func migrate(ctx context.Context, o Options, config *pgx.ConnConfig) (err error) {
+// upToDate tells, in one question, whether nothing is to be done. The schema may
+// be the next release's, which this one runs on while the instances change over.
+func upToDate(ctx context.Context, s *Store) (bool, error) {
+	files, err := migrations.ReadDir("migrations")
+	if err != nil {
+		return false, err
+	}
+	var newest, has int64
+	if _, err := fmt.Sscanf(files[len(files)-1].Name(), "%d_", &newest); err != nil {
+		return false, fmt.Errorf("reading the migrations' names: %w", err)
+	}
+	_, err = read(ctx, s, "reading the schema's version", func(tx *tx, _ *struct{}) {
+		tx.ask("SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied", func(r *row) { r.scan(&has) })
+	})
+	var told *pgconn.PgError
+	if errors.As(err, &told) && told.Code == undefinedTable {
+		return false, nil
+	}
+	return has >= newest, err
+}
+
+// undefinedTable is the server's word for a table that is not there (SQLSTATE).
+const undefinedTable = "42P01"
+
+// migrate brings the schema up to date. Of several instances one holds the lock,
+// a row that is kept alive and lapses with its holder: it needs nothing of a
+// session that PgBouncer would not pass on.
+func migrate(ctx context.Context, s *Store) (err error) {
+	config := s.pool.Config().ConnConfig
+	delete(config.RuntimeParams, "statement_timeout") // it may have much to do,
+	delete(config.RuntimeParams, "lock_timeout")      // and to wait for
 	db := stdlib.OpenDB(*config)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	files, err := fs.Sub(migrations, "migrations")
@@ -38,30 +65,17 @@ func migrate(ctx context.Context, o Options, config *pgx.ConnConfig) (err error)
 	}
 	one, err := lock.NewPostgresTableLocker(
 		lock.WithTableLockTimeout(migrationLook, uint64(migrationWait/migrationLook)),
-		lock.WithTableUnlockTimeout(migrationLook, 100), lock.WithTableLogger(o.Log))
+		lock.WithTableUnlockTimeout(migrationLook, 100), lock.WithTableLogger(s.log))
 	if err != nil {
 		return fmt.Errorf("preparing the migrations' lock: %w", err)
 	}
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, files,
-		goose.WithDisableGlobalRegistry(true), goose.WithSlog(o.Log), goose.WithLocker(one))
+		goose.WithDisableGlobalRegistry(true), goose.WithSlog(s.log), goose.WithLocker(one))
 	if err != nil {
 		return fmt.Errorf("reading the migrations: %w", err)
-	}
-	if done, err := upToDate(ctx, provider); done || err != nil {
-		return err
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrating the schema: %w", err)
 	}
 	return nil
-}
-
-// upToDate tells whether nothing is to be done. The schema may be the next
-// release's, which this one runs on while the instances change over.
-func upToDate(ctx context.Context, provider *goose.Provider) (bool, error) {
-	has, knows, err := provider.GetVersions(ctx)
-	if err != nil {
-		return false, fmt.Errorf("reading the schema's version: %w", err)
-	}
-	return has >= knows, nil
 }

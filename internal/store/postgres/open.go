@@ -67,9 +67,6 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the database's URL: %w", err)
 	}
-	if err := migrate(ctx, o, config.ConnConfig); err != nil {
-		return nil, fmt.Errorf("opening the database %s: %w", place(config), err)
-	}
 	local := bound(config)
 	config.MaxConnLifetime, config.MaxConnLifetimeJitter = time.Hour, 10*time.Minute
 	if o.Conns > 0 {
@@ -83,12 +80,26 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, fmt.Errorf("opening the database %s: %w", place(config), err)
 	}
 	s := &Store{pool: pool, log: o.Log, local: local, faults: o.Faults}
-	if err := s.warnOfLoss(ctx); err != nil {
+	if err := s.prepare(ctx); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("opening the database %s: %w", place(config), err)
 	}
 	s.hints = listen(pool, o.Log, len(local) == 0)
 	return s, nil
+}
+
+// prepare makes the database ready to be used.
+func (s *Store) prepare(ctx context.Context) error {
+	done, err := upToDate(ctx, s)
+	if err != nil {
+		return err
+	}
+	if !done {
+		if err := migrate(ctx, s); err != nil {
+			return err
+		}
+	}
+	return s.warnOfLoss(ctx)
 }
 
 // place names the database without its password.
