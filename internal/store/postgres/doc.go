@@ -10,13 +10,16 @@
 // Locks are taken in one order, so that no operation waits for one that waits
 // for it:
 //
-//	numbers → users → challenges → sessions → devices → failures → messages
-//	→ turns → sinks, events → spending, rollups
+//	numbers → users → challenges → failures → messages → turns → sinks
+//	→ spending → rollups
 //
 // A row of numbers is a number's turn: whoever sends to it, judges a code of it
-// or ends its challenges holds it. A row of users is the turn of all that ends
-// or begins the user's sessions. Several numbers are taken in the order of
-// their keys. Sweep and ClaimMessages step over what others hold.
+// or ends its challenges holds it; several are taken in the order of their keys. A
+// row of users is the turn of all that begins or ends the user's sessions, devices
+// and challenges, which are locked behind it. Only RotateSession takes a session
+// without it, and nothing else. What was read before its turn came and has
+// changed by then (a user's number) is looked at again, in a new transaction.
+// Sweep and ClaimMessages step over what others hold.
 //
 // What stays out: rules, texts, ids, time and chance, which the flows of core
 // bring ready-made; and whatever only one server can do: there are no sequences

@@ -29,7 +29,7 @@ type Options struct {
 	// transaction: PgBouncer may pool transactions before the server.
 	URL string
 
-	Conns int // at most; 4 a processor, and 8 at least, where 0
+	Conns int // at most; where 0 the URL's pool_max_conns, or one a processor and 4 at least
 	Log   *slog.Logger
 
 	// Faults is asked at each step (StepBegin, …), so that tests can inject

@@ -44,6 +44,10 @@ func (tx *tx) till(budgets core.Budgets, now time.Time) *till {
 // claim within budgets wait for one another from here on. It reads what was spent
 // where the messages go, unless that is known.
 func (t *till) open(due []dueMessage) {
+	b := t.budgets
+	if b.Total == (core.Budget{}) && b.Country == (core.Budget{}) && len(b.Countries) == 0 {
+		return
+	}
 	if !t.held {
 		t.tx.holdTurn(turnTill)
 		t.held = true

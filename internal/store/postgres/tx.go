@@ -189,7 +189,10 @@ func (tx *tx) guarded(run func()) {
 // rollback takes back what was begun. Where it cannot, the server does, when it
 // finds the connection closed.
 func (tx *tx) rollback() error {
-	if tx.begun && !tx.conn.IsClosed() {
+	if tx.conn.IsClosed() {
+		return fmt.Errorf("%w: %w", errConnectionLost, tx.err)
+	}
+	if tx.begun {
 		if _, err := tx.conn.Exec(tx.ctx, "rollback"); err != nil {
 			return errors.Join(tx.err, tx.conn.Close(tx.ctx))
 		}

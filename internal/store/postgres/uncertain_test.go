@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/countersign/countersign/internal/core"
@@ -37,5 +38,29 @@ func TestClosedStoreSaysSo(t *testing.T) {
 	}
 	if _, err := s.Keys(t.Context()); !errors.Is(err, ErrClosed) {
 		t.Errorf("reading: %v", err)
+	}
+}
+
+// A connection that is lost before the commit costs nothing: the operation runs
+// anew on another one.
+func TestLostConnectionIsReplaced(t *testing.T) {
+	url := database(t)
+	s := open(t, Options{URL: url})
+	m := &maker{prefix: "replaced"}
+	of := account(t, s, m, m.id())
+	tries := 0
+	got, err := write(t.Context(), s, "testing", func(tx *tx, out *string) {
+		tries++
+		if tries == 1 {
+			tx.one("SELECT pg_backend_pid()", func(r *row) {
+				var pid int
+				r.scan(&pid)
+				run(t, url, fmt.Sprintf("SELECT pg_terminate_backend(%d)", pid))
+			})
+		}
+		tx.one("SELECT name FROM users WHERE id = $1", func(r *row) { r.scan(out) }, of.User.ID)
+	})
+	if err != nil || got != of.User.Name || tries != 2 {
+		t.Errorf("got %q, %v at try %d", got, err, tries)
 	}
 }

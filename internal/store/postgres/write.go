@@ -28,6 +28,9 @@ var ErrClosed = errors.New("the store is closed")
 // before it had the lock. The next attempt sees the change.
 var errLookAgain = errors.New("it was changed meanwhile")
 
+// errConnectionLost ends an attempt that had not come to its commit.
+var errConnectionLost = errors.New("the connection was lost")
+
 // maxTries is how often an operation is attempted.
 const maxTries = 10
 
@@ -90,8 +93,11 @@ const (
 // again tells whether nothing happened and the next try may go well. A number
 // or a key of a begin that two take at once is looked at again: it is taken now.
 func again(err error) bool {
-	if errors.Is(err, core.ErrUncertain) {
+	switch {
+	case errors.Is(err, core.ErrUncertain):
 		return false
+	case errors.Is(err, errConnectionLost):
+		return true
 	}
 	var told *pgconn.PgError
 	if !errors.As(err, &told) {
@@ -123,7 +129,8 @@ func read[Out any](ctx context.Context, s *Store, doing string, run func(*tx, *O
 		return none, fmt.Errorf("%s: %w", doing, err)
 	}
 	defer conn.Release()
-	bounded, cancel := context.WithTimeout(ctx, patience)
+	// A caller who leaves in the middle would cost the connection.
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	tx := &tx{ctx: bounded, conn: conn.Conn()}
 	run(tx, &out)
