@@ -168,8 +168,8 @@ func (s *Store) Challenge(ctx context.Context, id string) (core.Challenge, error
 // The ways in which open challenges are voided: $1 is the time, $2 whose. The
 // sealed text of a voided one can go at once: it is never sent again.
 const (
-	voidThese = "UPDATE challenges SET voided_at = $1, sealed = NULL WHERE id IN (SELECT id FROM challenges WHERE "
-	stillOpen = " AND redeemed_at = 0 AND voided_at = 0 AND guesses_left > 0 AND expires_at > $1 ORDER BY id FOR NO KEY UPDATE)"
+	voidThese = "UPDATE challenges SET voided_at = $1, sealed = NULL WHERE id = ANY (ARRAY(SELECT id FROM challenges WHERE "
+	stillOpen = " AND redeemed_at = 0 AND voided_at = 0 AND guesses_left > 0 AND expires_at > $1 ORDER BY id FOR NO KEY UPDATE))"
 
 	voidOfUser       = voidThese + "user_id = $2 AND user_id <> ''" + stillOpen
 	voidOfNumber     = voidThese + "phone_key = $2" + stillOpen

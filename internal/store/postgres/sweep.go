@@ -9,8 +9,8 @@ import (
 )
 
 // What lapses by a time that an index knows: $1 is the time, $2 how many rows.
-// What others hold is left to a later sweep. Keys go into an array first: so that
-// no plan reads the table from end to end to find them again.
+// What others hold is left to a later sweep. The keys are gathered first, once: a
+// plan that asked for them again would find and drop others.
 const (
 	sweepTexts = `UPDATE challenges SET sealed = NULL WHERE id = ANY (ARRAY(
 		SELECT id FROM challenges WHERE sealed IS NOT NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))`
@@ -28,13 +28,14 @@ const (
 	sweepEvents = `DELETE FROM events WHERE id = ANY (ARRAY(SELECT id FROM (
 			SELECT id, time FROM events WHERE position <= (SELECT coalesce(min(settled), 9223372036854775807) FROM sinks)
 			ORDER BY position LIMIT $2) oldest WHERE time <= $1))`
-	sweepSpending = `DELETE FROM spending WHERE span = $3 AND starts_at < $1 AND (span, country, starts_at) IN (
-		SELECT span, country, starts_at FROM spending WHERE span = $3 AND starts_at < $1 ORDER BY starts_at LIMIT $2 FOR UPDATE SKIP LOCKED)`
-	sweepRollups = `WITH dropped AS (DELETE FROM rollups WHERE span = $3 AND starts_at < $1 AND (span, starts_at, name, method, outcome, reason, country, provider, instance) IN (
-			SELECT span, starts_at, name, method, outcome, reason, country, provider, instance FROM rollups
-			WHERE span = $3 AND starts_at < $1 ORDER BY starts_at LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1),
-		kept AS (UPDATE rollup_spans SET since = greatest(since, $1) WHERE span = $3 AND EXISTS (SELECT FROM dropped))
-		SELECT FROM dropped`
+	sweepSpending = `WITH old AS MATERIALIZED (SELECT span, country, starts_at FROM spending WHERE span = $3 AND starts_at < $1
+			ORDER BY starts_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+		DELETE FROM spending WHERE span = $3 AND starts_at < $1 AND (span, country, starts_at) IN (SELECT span, country, starts_at FROM old)`
+	sweepRollups = `WITH old AS MATERIALIZED (SELECT span, starts_at, name, method, outcome, reason, country, provider, instance FROM rollups
+			WHERE span = $3 AND starts_at < $1 ORDER BY starts_at LIMIT $2 FOR UPDATE SKIP LOCKED),
+		kept AS (UPDATE rollup_spans SET since = greatest(since, $1) WHERE span = $3 AND EXISTS (SELECT FROM old))
+		DELETE FROM rollups WHERE span = $3 AND starts_at < $1 AND (span, starts_at, name, method, outcome, reason, country, provider, instance)
+			IN (SELECT span, starts_at, name, method, outcome, reason, country, provider, instance FROM old)`
 )
 
 // Sweep implements core.Store.
@@ -143,13 +144,13 @@ func (s *sweep) sessions(tx *tx, in core.Sweep) {
 // meanwhile.
 func (s *sweep) drops(tx *tx, over, unseen []string, in core.Sweep) {
 	if len(over) > 0 {
-		tx.exec(`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE id = ANY ($1)
-			AND CASE ended_at WHEN 0 THEN least(expires_at, idle_expires_at) ELSE ended_at END <= $2 FOR UPDATE SKIP LOCKED)`,
+		tx.exec(`DELETE FROM sessions WHERE id = ANY (ARRAY(SELECT id FROM sessions WHERE id = ANY ($1)
+			AND CASE ended_at WHEN 0 THEN least(expires_at, idle_expires_at) ELSE ended_at END <= $2 FOR UPDATE SKIP LOCKED))`,
 			over, in.Now.Add(-in.KeepEnded))
 	}
 	if len(unseen) > 0 {
-		tx.exec(`UPDATE sessions SET ip_address = '', network = '', user_agent = '' WHERE id IN (
-			SELECT id FROM sessions WHERE id = ANY ($1) AND last_seen_at <= $2 FOR NO KEY UPDATE SKIP LOCKED)`,
+		tx.exec(`UPDATE sessions SET ip_address = '', network = '', user_agent = '' WHERE id = ANY (ARRAY(
+			SELECT id FROM sessions WHERE id = ANY ($1) AND last_seen_at <= $2 FOR NO KEY UPDATE SKIP LOCKED))`,
 			unseen, in.Now.Add(-in.KeepAddresses))
 	}
 }

@@ -49,8 +49,8 @@ func (s *Store) DeleteUser(ctx context.Context, in core.DeleteUser) (core.Outcom
 		}
 		for _, erase := range []string{
 			// Their messages go along; what else there is are notices.
-			`DELETE FROM challenges WHERE id IN (SELECT id FROM challenges
-				WHERE phone_key = $2 OR (user_id = $1 AND user_id <> '') ORDER BY id FOR UPDATE)`,
+			`DELETE FROM challenges WHERE id = ANY (ARRAY(SELECT id FROM challenges
+				WHERE phone_key = $2 OR (user_id = $1 AND user_id <> '') ORDER BY id FOR UPDATE))`,
 			"DELETE FROM messages WHERE phone_key = $2 OR (user_id = $1 AND user_id <> '')",
 		} {
 			tx.exec(erase, user.ID, user.Phone.Key)
