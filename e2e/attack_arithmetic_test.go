@@ -98,9 +98,10 @@ func (a attack) row(l *ledger, length time.Duration, most int) []string {
 		allowed = "-"
 	}
 	simulated := span(length)
-	if length == week {
+	switch length {
+	case week:
 		simulated = "a week"
-	} else if length == day {
+	case day:
 		simulated = "a day"
 	}
 	if scale > 1 {
@@ -178,11 +179,11 @@ func arithmetic() []attack {
 			let: paced, after: nobodyNoticed,
 		},
 		{
-			name: "everyone, 100,000 addresses, all messages of a day at once", short: time.Hour, long: day, scale: 25,
-			more: fewerSends, asks: newGivenAway, let: flood, daily: 5 * 50_000 / 25,
+			name: "everyone, 100,000 addresses, all messages of a day at once", short: time.Hour, long: day, scale: floodScale,
+			more: fewerSends, asks: newGivenAway, let: flood, daily: 50_000/floodScale + 300, // each one, once the alarm is on
 		},
 		{
-			name: "the same under the alarm, captchas solved for nothing", short: 10 * time.Minute, long: 10 * time.Minute, scale: 25,
+			name: "the same under the alarm, captchas solved for nothing", short: 10 * time.Minute, long: 10 * time.Minute, scale: floodScale,
 			more: fewerSends, asks: newGivenAway,
 			let: func(s *siege, l *ledger) []func() time.Duration {
 				setOff(s)
@@ -228,10 +229,10 @@ func nobodyNoticed(t *testing.T, s *siege, l *ledger) {
 	}
 }
 
-// A flood is told at a twenty-fifth of its size: so many fewer messages go out a
-// day, and so many fewer guesses are made.
+// A flood is told at a fraction of its size: so many fewer messages go out a day,
+// and so many fewer guesses are made.
 func fewerSends(s *core.Settings) {
-	s.Limits = map[string]limit.Rule{"send_total": {N: 50_000 / 25, Window: day}}
+	s.Limits = map[string]limit.Rule{"send_total": {N: 50_000 / floodScale, Window: day}}
 }
 
 // flood begins all challenges that the limits let everybody begin, before

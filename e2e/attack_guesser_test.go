@@ -155,12 +155,11 @@ type horde struct {
 }
 
 func (h *horde) act() time.Duration {
-	const abreast = 16
 	var mu sync.Mutex
 	var begun []core.Challenge
 	var wait time.Duration
 	for wait == 0 {
-		together(abreast, func(int) {
+		together(16, func(int) {
 			ch, w := h.begin(h.caller(), h.number())
 			mu.Lock()
 			defer mu.Unlock()
@@ -170,17 +169,17 @@ func (h *horde) act() time.Duration {
 			wait = max(wait, w)
 		})
 	}
-	together(abreast, func(i int) {
-		for ; i < len(begun); i += abreast {
-			for left := core.MaxGuesses; left > 0; {
-				var w time.Duration
-				if left, w = h.guess(h.ledger, h.caller(), begun[i]); w > 0 {
-					h.t.Errorf("a guess of the horde: wait %v", w)
-					return
-				}
+	// One guess after another: how many come before the alarm is told the same
+	// each time.
+	for _, ch := range begun {
+		for left := core.MaxGuesses; left > 0; {
+			var w time.Duration
+			if left, w = h.guess(h.ledger, h.caller(), ch); w > 0 {
+				h.t.Errorf("a guess of the horde: wait %v", w)
+				break
 			}
 		}
-	})
+	}
 	return wait
 }
 
@@ -195,8 +194,12 @@ type passwords struct {
 
 func (p *passwords) act() time.Duration {
 	for {
-		_, err := p.LoginPassword(context.Background(), p.caller(), core.LoginPasswordIn{
-			PhoneNumber: p.number(), Password: "not the password",
+		caller, number := p.caller(), p.number()
+		err := solving(func(solved captcha.Solution) error {
+			_, err := p.LoginPassword(context.Background(), caller, core.LoginPasswordIn{
+				PhoneNumber: number, Password: "not the password", Captcha: solved,
+			})
+			return err
 		})
 		switch r := refusalOf(err); {
 		case r != nil && r.Code == core.CodeInvalidCredentials:
@@ -233,8 +236,8 @@ func (g givenAway) Ask(time.Time, string, captcha.Hardness) (captcha.Ask, error)
 	return captcha.Ask{Type: captcha.TypeALTCHA, Challenge: plain}, err
 }
 
-func (g givenAway) Verify(_ context.Context, now time.Time, _ string, s captcha.Solution) (captcha.Spent, error) {
-	return captcha.Spent{Key: s.Token.Reveal(), Until: now.Add(5 * time.Minute)}, nil
+func (g givenAway) Verify(_ context.Context, _ time.Time, _ string, _ captcha.Hardness, s captcha.Solution) (captcha.Spent, error) {
+	return captcha.Spent{Key: s.Token.Reveal()}, nil
 }
 
 // sameHost and sameNetwork are callers at one address, and at those of a /24 or

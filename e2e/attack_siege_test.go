@@ -183,17 +183,17 @@ func (s *siege) deliver() {
 	s.t.Helper()
 	for {
 		now := s.clock.read()
-		batch, err := s.store.ClaimMessages(context.Background(), core.ClaimMessages{
+		claimed, err := s.store.ClaimMessages(context.Background(), core.ClaimMessages{
 			Claim:   core.Claim{Holder: "test", Limit: 100, Lease: time.Hour, Now: now},
 			Budgets: s.settings.Budgets, HoldFor: 30 * time.Second,
 		})
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		for _, m := range batch {
+		for _, m := range claimed.Messages {
 			s.settle(m, now)
 		}
-		if len(batch) == 0 {
+		if len(claimed.Messages) == 0 {
 			return
 		}
 	}

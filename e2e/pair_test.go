@@ -160,17 +160,17 @@ func (p *pair) code(challenge string) keyring.Secret {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.texts[challenge] == "" {
-		batch, err := p.stores[0].ClaimMessages(context.Background(), core.ClaimMessages{Claim: core.Claim{
+		claimed, err := p.stores[0].ClaimMessages(context.Background(), core.ClaimMessages{Claim: core.Claim{
 			Holder: "test", Limit: 100, Lease: time.Hour, Now: p.clock.read(),
 		}})
 		if err != nil {
 			p.t.Error(err)
 			return ""
 		}
-		if len(batch) == 0 {
+		if len(claimed.Messages) == 0 {
 			return ""
 		}
-		for _, m := range batch {
+		for _, m := range claimed.Messages {
 			_, body, err := core.OpenText(p.ring, m)
 			if err != nil {
 				p.t.Error(err)

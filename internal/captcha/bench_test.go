@@ -23,7 +23,7 @@ func BenchmarkVerify(b *testing.B) {
 		s := solved(b, asked(b, p, h))
 		b.Run(fmt.Sprintf("hardness %d", h), func(b *testing.B) {
 			for b.Loop() {
-				if _, err := p.Verify(b.Context(), now, subject, s); err != nil {
+				if _, err := p.Verify(b.Context(), now, subject, captcha.Easy, s); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -33,7 +33,7 @@ func BenchmarkVerify(b *testing.B) {
 	for what, s := range map[string]captcha.Solution{"forged": forged, "rubbish": altcha(strings.Repeat("A", 4096)), "too long": altcha(strings.Repeat("A", 15000))} {
 		b.Run(what, func(b *testing.B) {
 			for b.Loop() {
-				if _, err := p.Verify(b.Context(), now, subject, s); err == nil {
+				if _, err := p.Verify(b.Context(), now, subject, captcha.Easy, s); err == nil {
 					b.Fatal("accepted")
 				}
 			}

@@ -44,11 +44,8 @@ type Solution struct {
 }
 
 // Spent names a solution that was accepted. It counts once: whoever accepts it
-// sees to it that no other does before Until.
-type Spent struct {
-	Key   string
-	Until time.Time
-}
+// sees to it that nobody else does for ten minutes, twice what any is good for.
+type Spent struct{ Key string }
 
 // ErrWrong says that a solution is none: ill-formed, forged, too late, or made
 // for something else.
@@ -62,6 +59,7 @@ var ErrUnreachable = errors.New("captcha: the service does not answer")
 type Verifier interface {
 	Ask(now time.Time, subject string, hardness Hardness) (Ask, error)
 
-	// Verify fails with ErrWrong or ErrUnreachable.
-	Verify(ctx context.Context, now time.Time, subject string, s Solution) (Spent, error)
+	// Verify fails with ErrWrong, also where less was solved than the least that
+	// is good enough now, or with ErrUnreachable.
+	Verify(ctx context.Context, now time.Time, subject string, least Hardness, s Solution) (Spent, error)
 }

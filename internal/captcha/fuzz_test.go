@@ -26,7 +26,7 @@ func FuzzSolution(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	spent, err := p.Verify(f.Context(), now, subject, altcha(token))
+	spent, err := p.Verify(f.Context(), now, subject, captcha.Easy, altcha(token))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func FuzzSolution(f *testing.F) {
 	f.Add([]byte(`{"challenge":{"parameters":` + strings.Repeat("[", 2000)))
 	f.Fuzz(func(t *testing.T, plain []byte) {
 		for _, token := range []string{string(plain), base64.StdEncoding.EncodeToString(plain)} {
-			got, err := p.Verify(t.Context(), now, subject, altcha(token))
+			got, err := p.Verify(t.Context(), now, subject, captcha.Easy, altcha(token))
 			switch {
 			case err == nil && (got != spent || !strings.Contains(string(plain), key)):
 				t.Errorf("%q was accepted as %+v", plain, got)

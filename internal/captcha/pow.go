@@ -44,10 +44,18 @@ type PoW struct {
 }
 
 // works is the table above, by hardness less Easy.
-var works = [...]struct {
+var works = [...]work{{"00", 500}, {"00", 1000}, {"000", 200}, {"000", 400}, {"000", 1000}}
+
+type work struct {
 	prefix string
 	cost   int
-}{{"00", 500}, {"00", 1000}, {"000", 200}, {"000", 400}, {"000", 1000}}
+}
+
+// workFor takes hardness off the scale for its nearer end.
+func workFor(h Hardness) work { return works[min(max(h, Easy), Hardest)-Easy] }
+
+// iterations is how many it takes on average.
+func (w work) iterations() int { return w.cost << (4 * len(w.prefix)) }
 
 // PoWOptions are what a PoW is made of.
 type PoWOptions struct {
@@ -68,10 +76,10 @@ func (p *PoW) Ask(now time.Time, subject string, hardness Hardness) (Ask, error)
 	if _, err := io.ReadFull(p.rand, random[:]); err != nil {
 		return Ask{}, fmt.Errorf("asking for a proof of work: reading random bytes: %w", err)
 	}
-	work := works[min(max(hardness, Easy), Hardest)-Easy]
+	needed := workFor(hardness)
 	asked, err := json.Marshal(parameters{
-		Algorithm: algorithm, Cost: work.cost, Data: data{bind(subject)}, ExpiresAt: now.Add(powLife).Unix(),
-		KeyLength: keyLength, KeyPrefix: work.prefix,
+		Algorithm: algorithm, Cost: needed.cost, Data: data{bind(subject)}, ExpiresAt: now.Add(powLife).Unix(),
+		KeyLength: keyLength, KeyPrefix: needed.prefix,
 		Nonce: hex.EncodeToString(random[:16]), Salt: hex.EncodeToString(random[16:]),
 	})
 	if err != nil {
@@ -88,8 +96,9 @@ func (p *PoW) Ask(now time.Time, subject string, hardness Hardness) (Ask, error)
 	return Ask{Type: TypeALTCHA, Challenge: challenge}, nil
 }
 
-// Verify judges a solution. All failures are ErrWrong.
-func (p *PoW) Verify(_ context.Context, now time.Time, subject string, s Solution) (Spent, error) {
+// Verify judges a solution. What was asked for when it was easier is not good
+// enough any more: else the easy ones could be laid in. All failures are ErrWrong.
+func (p *PoW) Verify(_ context.Context, now time.Time, subject string, least Hardness, s Solution) (Spent, error) {
 	if s.Type != TypeALTCHA {
 		return Spent{}, fmt.Errorf("%w: of another type", ErrWrong)
 	}
@@ -101,12 +110,13 @@ func (p *PoW) Verify(_ context.Context, now time.Time, subject string, s Solutio
 	if err != nil {
 		return Spent{}, err
 	}
-	expires := time.Unix(asked.ExpiresAt, 0)
 	switch key := solved.Solution.DerivedKey; {
-	case !now.Before(expires):
+	case !now.Before(time.Unix(asked.ExpiresAt, 0)):
 		return Spent{}, fmt.Errorf("%w: too late", ErrWrong)
 	case asked.Data.Subject != bind(subject):
 		return Spent{}, fmt.Errorf("%w: for something else", ErrWrong)
+	case work{asked.KeyPrefix, asked.Cost}.iterations() < workFor(least).iterations():
+		return Spent{}, fmt.Errorf("%w: too easy by now", ErrWrong)
 	case !strings.HasPrefix(key, asked.KeyPrefix):
 		return Spent{}, fmt.Errorf("%w: too little work", ErrWrong)
 	}
@@ -114,7 +124,7 @@ func (p *PoW) Verify(_ context.Context, now time.Time, subject string, s Solutio
 	if err != nil || !hmac.Equal([]byte(key), []byte(solved.Solution.DerivedKey)) {
 		return Spent{}, fmt.Errorf("%w: the key is not the counter's", ErrWrong)
 	}
-	return Spent{Key: TypeALTCHA + "/" + asked.Nonce, Until: expires}, nil
+	return Spent{Key: TypeALTCHA + "/" + asked.Nonce}, nil
 }
 
 // ours reads parameters that we signed, with whichever of our keys.

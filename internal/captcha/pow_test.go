@@ -58,9 +58,9 @@ func altcha(token string) captcha.Solution {
 	return captcha.Solution{Type: captcha.TypeALTCHA, Token: keyring.Secret(token)}
 }
 
-func wrong(t *testing.T, p *captcha.PoW, what string, at time.Time, subject string, s captcha.Solution) {
+func wrong(t *testing.T, p *captcha.PoW, what string, at time.Time, subject string, least captcha.Hardness, s captcha.Solution) {
 	t.Helper()
-	spent, err := p.Verify(t.Context(), at, subject, s)
+	spent, err := p.Verify(t.Context(), at, subject, least, s)
 	if !errors.Is(err, captcha.ErrWrong) || spent != (captcha.Spent{}) {
 		t.Errorf("%s: %v, %v", what, spent, err)
 	}
@@ -72,14 +72,14 @@ func wrong(t *testing.T, p *captcha.PoW, what string, at time.Time, subject stri
 func TestWorkIsAccepted(t *testing.T) {
 	p := newPoW(t, masterOne)
 	s := solved(t, asked(t, p, captcha.Easy))
-	spent, err := p.Verify(t.Context(), now.Add(5*time.Minute-time.Millisecond), subject, s)
-	if err != nil || !strings.HasPrefix(spent.Key, "altcha/") || !spent.Until.Equal(now.Add(5*time.Minute)) {
+	spent, err := p.Verify(t.Context(), now.Add(5*time.Minute-time.Millisecond), subject, captcha.Easy, s)
+	if err != nil || !strings.HasPrefix(spent.Key, "altcha/") {
 		t.Fatalf("%+v, %v", spent, err)
 	}
-	if again, err := p.Verify(t.Context(), now, subject, s); err != nil || again != spent {
+	if again, err := p.Verify(t.Context(), now, subject, captcha.Easy, s); err != nil || again != spent {
 		t.Errorf("again: %+v, %v: one solution has to have one key", again, err)
 	}
-	other, err := p.Verify(t.Context(), now, subject, solved(t, asked(t, p, captcha.Easy)))
+	other, err := p.Verify(t.Context(), now, subject, captcha.Easy, solved(t, asked(t, p, captcha.Easy)))
 	if err != nil || other.Key == spent.Key {
 		t.Errorf("two challenges have one key: %+v, %v", other, err)
 	}
@@ -88,18 +88,18 @@ func TestWorkIsAccepted(t *testing.T) {
 func TestWorkIsGoodForOneSubjectAndFiveMinutes(t *testing.T) {
 	p := newPoW(t, masterOne)
 	s := solved(t, asked(t, p, captcha.Easy))
-	wrong(t, p, "another subject", now, subject+"x", s)
-	wrong(t, p, "late", now.Add(5*time.Minute), subject, s)
+	wrong(t, p, "another subject", now, subject+"x", captcha.Easy, s)
+	wrong(t, p, "late", now.Add(5*time.Minute), subject, captcha.Easy, s)
 	s.Type = captcha.TypeHCaptcha
-	wrong(t, p, "another type", now, subject, s)
+	wrong(t, p, "another type", now, subject, captcha.Easy, s)
 }
 
 func TestWorkOutlivesTheRotationOfKeys(t *testing.T) {
 	s := solved(t, asked(t, newPoW(t, masterOne), captcha.Easy))
-	if _, err := newPoW(t, masterTwo, masterOne).Verify(t.Context(), now, subject, s); err != nil {
+	if _, err := newPoW(t, masterTwo, masterOne).Verify(t.Context(), now, subject, captcha.Easy, s); err != nil {
 		t.Errorf("under the second key: %v", err)
 	}
-	wrong(t, newPoW(t, masterTwo), "a forgotten key", now, subject, s)
+	wrong(t, newPoW(t, masterTwo), "a forgotten key", now, subject, captcha.Easy, s)
 }
 
 // Whoever changes what was asked for has to sign it.
@@ -127,7 +127,7 @@ func TestWhatWasAskedForCannotBeChanged(t *testing.T) {
 			t.Fatalf("%s is not in %s", from, ask.Challenge)
 		}
 		token := pack(`{"challenge":` + changed + `,"solution":` + honest(t, ask) + `}`)
-		wrong(t, p, from+" to "+to, now, subject, altcha(token))
+		wrong(t, p, from+" to "+to, now, subject, captcha.Easy, altcha(token))
 	}
 }
 
@@ -165,7 +165,7 @@ func TestSolutionsThatAreNone(t *testing.T) {
 		return with(string(plain))
 	}
 	good := quoted(counter, key)
-	if _, err := p.Verify(t.Context(), now, subject, altcha(good)); err != nil {
+	if _, err := p.Verify(t.Context(), now, subject, captcha.Easy, altcha(good)); err != nil {
 		t.Fatal(err)
 	}
 	for what, token := range map[string]string{
@@ -189,7 +189,7 @@ func TestSolutionsThatAreNone(t *testing.T) {
 		"a key without the prefix":  quoted(counter, "ff"+key[2:]),
 		"too long":                  with(quotedPadding(counter, key)),
 	} {
-		wrong(t, p, what, now, subject, altcha(token))
+		wrong(t, p, what, now, subject, captcha.Easy, altcha(token))
 	}
 }
 
@@ -223,7 +223,7 @@ func TestAnyEncoderWillDo(t *testing.T) {
 	}
 	parameters = strings.TrimSuffix(parameters, ",") + " }"
 	token := pack(`{"took":3,"solution":` + honest(t, ask) + `,"challenge":{"signature":"` + c.Signature + `","parameters":` + parameters + `}}`)
-	if _, err := p.Verify(t.Context(), now, subject, altcha(token)); err != nil {
+	if _, err := p.Verify(t.Context(), now, subject, captcha.Easy, altcha(token)); err != nil {
 		t.Errorf("%v: %s", err, parameters)
 	}
 }
@@ -253,6 +253,27 @@ func TestHardness(t *testing.T) {
 		if got[:strings.Index(got, `,"nonce"`)] != want[:strings.Index(want, `,"nonce"`)] {
 			t.Errorf("hardness %d asks for %s", off, got)
 		}
+	}
+}
+
+// Easy challenges laid in before do not help while hard ones are asked for.
+func TestWorkMustBeAsHardAsIsAskedNow(t *testing.T) {
+	p := newPoW(t, masterOne)
+	for made := captcha.Easy; made <= captcha.Easy+2; made++ {
+		s := solved(t, asked(t, p, made))
+		for least := captcha.Easy - 1; least <= captcha.Hardest+1; least++ {
+			if least > made {
+				wrong(t, p, "easier than is asked for", now, subject, least, s)
+				continue
+			}
+			if _, err := p.Verify(t.Context(), now, subject, least, s); err != nil {
+				t.Errorf("made at %d, at least %d: %v", made, least, err)
+			}
+		}
+	}
+	hardest := solved(t, asked(t, p, captcha.Hardest))
+	if _, err := p.Verify(t.Context(), now, subject, captcha.Hardest+1, hardest); err != nil {
+		t.Errorf("nothing is harder than the hardest: %v", err)
 	}
 }
 

@@ -20,10 +20,6 @@ const (
 	// serviceTimeout is how long a service may take to judge.
 	serviceTimeout = 5 * time.Second
 
-	// serviceLife is how long we remember that a token was used: it outlives
-	// the token itself (Turnstile 300 s, hCaptcha and reCAPTCHA 120 s).
-	serviceLife = 5 * time.Minute
-
 	// leastScore is what reCAPTCHA v3, which gives 0 (a robot) to 1, has to give
 	// at least; half is what Google recommends to begin with.
 	leastScore = 0.5
@@ -103,9 +99,10 @@ func (s *Service) Ask(time.Time, string, Hardness) (Ask, error) {
 	return Ask{Type: s.options.Type, SiteKey: s.options.SiteKey}, nil
 }
 
-// Verify asks the service, for 5 seconds at most. It fails with ErrWrong, or
+// Verify asks the service, for 5 seconds at most; how hard a captcha was, the
+// service has decided. It fails with ErrWrong, or
 // with ErrUnreachable unless FailOpen says otherwise.
-func (s *Service) Verify(ctx context.Context, now time.Time, _ string, solution Solution) (Spent, error) {
+func (s *Service) Verify(ctx context.Context, _ time.Time, _ string, _ Hardness, solution Solution) (Spent, error) {
 	if solution.Type != s.options.Type || solution.Token == "" {
 		return Spent{}, fmt.Errorf("%w: of another type, or empty", ErrWrong)
 	}
@@ -121,10 +118,7 @@ func (s *Service) Verify(ctx context.Context, now time.Time, _ string, solution 
 	if err != nil {
 		return Spent{}, err
 	}
-	return Spent{
-		Key:   s.options.Type + "/" + base64.RawURLEncoding.EncodeToString(sum[:16]),
-		Until: now.Add(serviceLife),
-	}, nil
+	return Spent{Key: s.options.Type + "/" + base64.RawURLEncoding.EncodeToString(sum[:16])}, nil
 }
 
 // accept tells whether what the service says is good enough for us.

@@ -98,8 +98,8 @@ func TestServicesJudge(t *testing.T) {
 		t.Run(d.kind, func(t *testing.T) {
 			f := newFake(t, d.good)
 			s := f.service(t, d.kind, func(o *captcha.ServiceOptions) { o.Hostname = "ID.example.com" })
-			spent, err := s.Verify(t.Context(), now, subject, token(d.kind))
-			if err != nil || !strings.HasPrefix(spent.Key, d.kind+"/") || strings.Contains(spent.Key, "token") || !spent.Until.Equal(now.Add(5*time.Minute)) {
+			spent, err := s.Verify(t.Context(), now, subject, captcha.Easy, token(d.kind))
+			if err != nil || !strings.HasPrefix(spent.Key, d.kind+"/") || strings.Contains(spent.Key, "token") {
 				t.Errorf("%+v, %v", spent, err)
 			}
 			want := url.Values{"secret": {secret}, "response": {"P1_eyJ&=token"}, "remoteip": {"192.0.2.7"}}
@@ -110,7 +110,7 @@ func TestServicesJudge(t *testing.T) {
 				t.Errorf("the form: %s", diff)
 			}
 			f.answer = d.bad
-			if spent, err := s.Verify(t.Context(), now, subject, token(d.kind)); !errors.Is(err, captcha.ErrWrong) || spent.Key != "" {
+			if spent, err := s.Verify(t.Context(), now, subject, captcha.Easy, token(d.kind)); !errors.Is(err, captcha.ErrWrong) || spent.Key != "" {
 				t.Errorf("a failure: %+v, %v", spent, err)
 			}
 		})
@@ -137,13 +137,13 @@ func TestSuccessAloneIsNotEnough(t *testing.T) {
 	} {
 		f := newFake(t, answer)
 		s := f.service(t, kind, func(o *captcha.ServiceOptions) { o.Hostname, o.FailOpen = "id.example.com", true })
-		if spent, err := s.Verify(t.Context(), now, subject, token(kind)); !errors.Is(err, captcha.ErrWrong) || spent.Key != "" {
+		if spent, err := s.Verify(t.Context(), now, subject, captcha.Easy, token(kind)); !errors.Is(err, captcha.ErrWrong) || spent.Key != "" {
 			t.Errorf("%s: %+v, %v", answer, spent, err)
 		}
 	}
 	// hCaptcha's score goes the other way, and is its own affair.
 	f := newFake(t, `{"success":true,"score":0}`)
-	if _, err := f.service(t, captcha.TypeHCaptcha, nil).Verify(t.Context(), now, subject, token(captcha.TypeHCaptcha)); err != nil {
+	if _, err := f.service(t, captcha.TypeHCaptcha, nil).Verify(t.Context(), now, subject, captcha.Easy, token(captcha.TypeHCaptcha)); err != nil {
 		t.Error(err)
 	}
 }
@@ -154,7 +154,7 @@ func TestForeignAndEmptyTokensAskNobody(t *testing.T) {
 	for _, solution := range []captcha.Solution{
 		{}, {Type: captcha.TypeTurnstile}, {Type: captcha.TypeHCaptcha, Token: "x"}, {Type: captcha.TypeALTCHA, Token: "x"},
 	} {
-		if _, err := s.Verify(t.Context(), now, subject, solution); !errors.Is(err, captcha.ErrWrong) || f.form != nil {
+		if _, err := s.Verify(t.Context(), now, subject, captcha.Easy, solution); !errors.Is(err, captcha.ErrWrong) || f.form != nil {
 			t.Errorf("%+v: %v, %v", solution, err, f.form)
 		}
 	}
@@ -191,7 +191,7 @@ func TestC103UnreachableIsNoYes(t *testing.T) {
 			s := f.service(t, captcha.TypeTurnstile, func(o *captcha.ServiceOptions) {
 				o.FailOpen, o.Log = open, slog.New(slog.NewTextHandler(&log, nil))
 			})
-			spent, err := s.Verify(t.Context(), now, subject, token(captcha.TypeTurnstile))
+			spent, err := s.Verify(t.Context(), now, subject, captcha.Easy, token(captcha.TypeTurnstile))
 			what := fmt.Sprintf("%d %.60s, open %v: %+v, %v", c.status, c.answer, open, spent, err)
 			if accepted := err == nil && spent.Key != ""; accepted != (open && c.opens) || !accepted && !errors.Is(err, captcha.ErrUnreachable) {
 				t.Error(what)
@@ -213,16 +213,16 @@ func TestAServiceThatIsGone(t *testing.T) {
 	closed := f.service(t, captcha.TypeHCaptcha, nil)
 	open := f.service(t, captcha.TypeHCaptcha, func(o *captcha.ServiceOptions) { o.FailOpen = true })
 	f.Close()
-	if _, err := closed.Verify(t.Context(), now, subject, token(captcha.TypeHCaptcha)); !errors.Is(err, captcha.ErrUnreachable) || strings.Contains(err.Error(), secret) {
+	if _, err := closed.Verify(t.Context(), now, subject, captcha.Easy, token(captcha.TypeHCaptcha)); !errors.Is(err, captcha.ErrUnreachable) || strings.Contains(err.Error(), secret) {
 		t.Error(err)
 	}
-	if spent, err := open.Verify(t.Context(), now, subject, token(captcha.TypeHCaptcha)); err != nil || spent.Key == "" {
+	if spent, err := open.Verify(t.Context(), now, subject, captcha.Easy, token(captcha.TypeHCaptcha)); err != nil || spent.Key == "" {
 		t.Errorf("%+v, %v", spent, err)
 	}
 	// Whoever hangs up has not seen the service fail.
 	gone, hangUp := context.WithCancel(t.Context())
 	hangUp()
-	if _, err := open.Verify(gone, now, subject, token(captcha.TypeHCaptcha)); !errors.Is(err, captcha.ErrUnreachable) {
+	if _, err := open.Verify(gone, now, subject, captcha.Easy, token(captcha.TypeHCaptcha)); !errors.Is(err, captcha.ErrUnreachable) {
 		t.Error(err)
 	}
 }
@@ -241,7 +241,7 @@ func TestTheClientGivenIsBounded(t *testing.T) {
 	}), CheckRedirect: func(*http.Request, []*http.Request) error { return nil }, Timeout: time.Hour}
 	f.status = http.StatusTemporaryRedirect
 	s := f.service(t, captcha.TypeHCaptcha, func(o *captcha.ServiceOptions) { o.Client = slow })
-	if _, err := s.Verify(t.Context(), now, subject, token(captcha.TypeHCaptcha)); !errors.Is(err, captcha.ErrUnreachable) || asked != 1 {
+	if _, err := s.Verify(t.Context(), now, subject, captcha.Easy, token(captcha.TypeHCaptcha)); !errors.Is(err, captcha.ErrUnreachable) || asked != 1 {
 		t.Errorf("%v after %d requests", err, asked)
 	}
 }

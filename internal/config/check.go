@@ -25,6 +25,7 @@ func (l *loader) check(c *Config) {
 	l.checkTLS(c)
 	l.checkExposure(c)
 	l.checkOrigins(c)
+	l.checkProxies(c)
 	l.checkKeysAndFiles(c)
 	l.checkNumbers(c)
 	l.checkTexts(c)
@@ -167,6 +168,16 @@ func (l *loader) checkExposure(c *Config) {
 		}
 		if listener.name == "listen" && !c.Dev {
 			l.refuseSetting(listener.name, "is not loopback, and with no SMS provider the messages go to an inbox that everybody who reaches the listener can read: listen on loopback, or say --dev where this is what you want") // C-83
+		}
+	}
+}
+
+// checkProxies refuses prefixes that hold half the world: whoever is in one
+// chooses the address that is counted.
+func (l *loader) checkProxies(c *Config) {
+	for _, prefix := range c.TrustedProxies {
+		if least := map[bool]int{true: 8, false: 16}[prefix.Addr().Is4()]; prefix.Bits() < least {
+			l.refuseSetting("trusted_proxies", "%s would believe whatever strangers say of their address; name the proxies' own networks, /%d at most", prefix, least)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (l *loader) checkCaptcha(c *Config) {
 func (l *loader) checkMoney(c *Config) {
 	for _, key := range slices.Sorted(maps.Keys(c.SMSPrices)) {
 		prefix, international := strings.CutPrefix(key, "+")
-		if key != "*" && !region(key) && !(international && digits(prefix, 1, 15)) {
+		if key != "*" && !region(key) && (!international || !digits(prefix, 1, 15) || prefix[0] == '0') {
 			l.refuseSetting("sms_prices", "%q is no country in two capital letters, no beginning of numbers such as +49151, and not * for everywhere else", key)
 		}
 	}

@@ -23,9 +23,10 @@ const deliveryRetry = time.Minute
 // sending is a message to a number on its way past the limits: a begin's, or a
 // resend's. Known and unknown numbers go the same way (C-59).
 //
-// A known device passes no count that strangers can fill (C-42). How it goes:
-// admitDoor, a look at who has the number, admit, the commit; then sent,
-// overSent or unsent.
+// A device on which a code was redeemed passes no count that strangers can fill
+// (C-42). One that has shown a password alone is a stranger here: such devices
+// are had for nothing by whoever has an account. How it goes: admitDoor, a look at
+// who has the number, admit, the commit; then sent, overSent or unsent; then leave.
 type sending struct {
 	caller   Caller
 	now      time.Time
@@ -36,13 +37,14 @@ type sending struct {
 	request  []byte // keyed hash of an idempotent request; nil: it is none
 	test     bool   // a test number of the operator's
 
-	device   string // a device known to the number's user; "" for strangers
+	device   string // a proved device of the number's user; "" for strangers
 	atDoor   bool   // the address was counted
 	judged   bool   // the solution was looked at
 	solved   bool   // and was one
 	unjudged error  // why it could not be
-	longCode bool   // C-45: strangers' new codes have eight digits
+	guard    *guarded
 
+	turn  chan struct{} // held until the store has answered; nil: it is not this message's
 	taken []limit.Count // what is given back where nothing is sent
 }
 
@@ -78,12 +80,7 @@ func (c *Core) admit(ctx context.Context, s *sending) error {
 		return nil
 	}
 	if s.device != "" {
-		// A device more is easily had, by its owner: together they have an end, too.
-		counts := c.limits.counts(nil, limitBeginDevice, s.device)
-		if err := c.admitCounts(ctx, s, c.limits.counts(counts, limitBeginDevices, s.phone.Key)); err != nil {
-			return err
-		}
-		return c.admitMoney(s)
+		return c.admitDevice(ctx, s)
 	}
 	if err := c.admitAddress(ctx, s); err != nil {
 		return err
@@ -96,8 +93,32 @@ func (c *Core) admit(ctx context.Context, s *sending) error {
 	}
 	counts := c.limits.counts(nil, limitSendPrefix, c.prefixKey(s.number))
 	counts = c.limits.counts(counts, limitSendCountry, s.country)
-	counts = c.limits.counts(counts, limitSendTotal, "")
+	return c.admitMessage(ctx, s, c.limits.counts(counts, limitSendTotal, ""))
+}
+
+// admitDevice is admit for known devices. A device more is easily had, by its
+// owner, and so is an account by who pumps messages: together they have an end,
+// the devices of a number and those of a prefix. The guard watches them, too.
+func (c *Core) admitDevice(ctx context.Context, s *sending) error {
+	if err := c.admitMoney(s); err != nil {
+		return err
+	}
+	if _, err := c.watch(ctx, s); err != nil {
+		return err
+	}
+	counts := c.limits.counts(nil, limitBeginDevice, s.device)
+	counts = c.limits.counts(counts, limitBeginDevices, s.phone.Key)
+	return c.admitMessage(ctx, s, c.limits.counts(counts, limitSendPrefixKnown, c.prefixKey(s.number)))
+}
+
+// admitMessage takes the counts of messages, which unsent gives back, in the
+// number's turn, which leave ends after that.
+func (c *Core) admitMessage(ctx context.Context, s *sending, counts []limit.Count) error {
+	if err := c.turns.wait(ctx, s); err != nil {
+		return err
+	}
 	if err := c.admitCounts(ctx, s, counts); err != nil {
+		s.leave()
 		return err
 	}
 	s.taken = counts
@@ -120,18 +141,23 @@ func (c *Core) admitAddress(ctx context.Context, s *sending) error {
 		return nil
 	case c.captcha == nil || !c.settings.CaptchaLifts:
 		return c.overLimit(s, full.Refused, s.now.Add(full.RetryAfter))
-	case s.solution.Token == "":
-		return c.askCaptcha(s, full.Refused, captcha.Easy)
+	}
+	hardness, err := c.hardness(ctx, s)
+	if err != nil {
+		return err
+	}
+	if s.solution.Token == "" {
+		return c.askCaptcha(s, full.Refused, hardness)
 	}
 	// Counted before it is judged: judging costs us something.
 	if err := c.admitCounts(ctx, s, c.limits.places(limitBeginAddress, limitBeginNetwork, s.caller, "solved ")); err != nil {
 		return err
 	}
-	if err := c.judgeCaptcha(ctx, s); err != nil {
+	if err := c.judgeCaptcha(ctx, s, hardness); err != nil {
 		return err
 	}
 	if !s.solved {
-		return c.askCaptcha(s, full.Refused, captcha.Easy)
+		return c.askCaptcha(s, full.Refused, hardness)
 	}
 	return nil
 }
@@ -173,7 +199,11 @@ func (c *Core) overSent(ctx context.Context, s *sending, which SendLimit, until 
 	case s.unjudged != nil:
 		return c.unsent(ctx, s, s.unjudged)
 	}
-	return c.unsent(ctx, s, c.askCaptcha(s, string(which), captcha.Easy))
+	hardness, err := c.hardness(ctx, s)
+	if err != nil {
+		return c.unsent(ctx, s, err)
+	}
+	return c.unsent(ctx, s, c.askCaptcha(s, string(which), hardness))
 }
 
 // unsent gives back what was counted for a message that is not sent, and

@@ -42,7 +42,8 @@ type beginning struct {
 	purpose Purpose
 	in      BeginIn
 	state   NumberState
-	user    User // whom it is begun for; ID "" where nobody has the number
+	user    User   // whom it is begun for; ID "" where nobody has the number
+	known   string // the device shown, where it is this user's, proved or not
 
 	beginKey, beginBody []byte // of an idempotent request
 }
@@ -75,6 +76,9 @@ func (c *Core) look(ctx context.Context, caller Caller, purpose Purpose, number 
 	}
 	b.user = b.state.User
 	if b.state.KnownDevice {
+		b.known = shown
+	}
+	if b.state.KnownDevice && b.state.DeviceProved {
 		b.device = shown
 	}
 	if caller.Signed != nil {
@@ -106,12 +110,12 @@ func (c *Core) prepare(b beginning, pending Pending, decoy bool) (OpenChallenge,
 	ch := Challenge{
 		ID: id, Purpose: b.purpose, Channel: ChannelSMS, Phone: sealed, Country: b.country, Decoy: decoy,
 		UserID: b.user.ID, Generation: b.user.Generation, SessionID: b.session().ID,
-		DeviceID: b.device, Device: b.in.Device.label(), Pending: pending,
+		DeviceID: b.known, Device: b.in.Device.label(), Pending: pending,
 		GuessesLeft: MaxGuesses, CreatedAt: b.now, ExpiresAt: expires,
 		ResendAt: c.limits.resendAt(0, b.now, expires), Dialect: DialectNative,
 		CodeLength: c.limits.codeLength(b.state, b.now), BeginKey: b.beginKey, BeginBody: b.beginBody,
 	}
-	if b.longCode {
+	if b.guard != nil && b.guard.alarm && b.device == "" {
 		ch.CodeLength = longCodeDigits
 	}
 	if b.caller.Signed != nil {

@@ -12,6 +12,9 @@ type BudgetUse struct {
 	Country       string // ISO 3166-1 alpha-2; "" is all together
 	Window        time.Duration
 	Spent, Budget Money
+
+	ClosedToStrangers bool // what strangers may use up is used up
+	Closed            bool // all of it is
 }
 
 // Percent is how much that is in per cent, rounded down.
@@ -29,14 +32,14 @@ func (c *Core) ReviewBudgets(ctx context.Context) ([]BudgetUse, error) {
 	var uses []BudgetUse
 	for _, s := range spending {
 		for _, use := range c.settings.Budgets.uses(s) {
-			uses = append(uses, use)
 			one := c.settings.Prices.least(use.Country)
 			if use.Spent+one > use.Budget {
-				state.Closed[use.Country] = true
+				use.Closed, state.Closed[use.Country] = true, true
 			}
 			if use.Spent+one > c.settings.Budgets.strangers(use.Budget) {
-				state.ClosedToStrangers[use.Country] = true
+				use.ClosedToStrangers, state.ClosedToStrangers[use.Country] = true, true
 			}
+			uses = append(uses, use)
 			if use.Country == "" && use.Window == time.Hour {
 				state.Nervous = nervousAt(int64(use.Spent) * 100 / int64(c.settings.Budgets.strangers(use.Budget)))
 			}
@@ -58,9 +61,9 @@ func (b Budgets) uses(s Spending) []BudgetUse {
 	const day = 24 * time.Hour
 	var uses []BudgetUse
 	for _, u := range []BudgetUse{
-		{s.Country, time.Hour, s.Hour, budget.Hour},
-		{s.Country, day, s.Day, budget.Day},
-		{s.Country, 31 * day, s.Month, budget.Month},
+		{Country: s.Country, Window: time.Hour, Spent: s.Hour, Budget: budget.Hour},
+		{Country: s.Country, Window: day, Spent: s.Day, Budget: budget.Day},
+		{Country: s.Country, Window: 31 * day, Spent: s.Month, Budget: budget.Month},
 	} {
 		if u.Budget > 0 {
 			uses = append(uses, u)

@@ -3,7 +3,7 @@ package core
 import (
 	"context"
 	"encoding/base64"
-	"encoding/hex"
+	"encoding/binary"
 	"errors"
 	"time"
 
@@ -26,15 +26,15 @@ func (c *Core) askCaptcha(s *sending, reason string, hardness captcha.Hardness) 
 }
 
 // judgeCaptcha looks at the solution that came along, if any, and says in
-// s.solved whether it is one that nobody has used before, or in s.unjudged, which
-// it gives, why nobody can say.
-func (c *Core) judgeCaptcha(ctx context.Context, s *sending) error {
+// s.solved whether it is one of that hardness, at least, that nobody has used
+// before, or in s.unjudged, which it gives, why nobody can say.
+func (c *Core) judgeCaptcha(ctx context.Context, s *sending, least captcha.Hardness) error {
 	if s.judged || c.captcha == nil || s.solution.Token == "" {
 		return s.unjudged
 	}
 	s.judged = true
 	s.solution.Address = s.caller.Address
-	spent, err := c.captcha.Verify(ctx, s.now, c.captchaSubject(s), s.solution)
+	spent, err := c.captcha.Verify(ctx, s.now, c.captchaSubject(s), least, s.solution)
 	switch {
 	case errors.Is(err, captcha.ErrWrong):
 	case err != nil:
@@ -47,8 +47,11 @@ func (c *Core) judgeCaptcha(ctx context.Context, s *sending) error {
 
 // spendCaptcha accepts a solution once. An idempotent request that lost its
 // answer shows it again, and is told again what it was told.
+//
+// Which request it was for is the sum of a tally, a number that only we can make
+// of it: a sum with anything of others in it is no request's.
 func (c *Core) spendCaptcha(ctx context.Context, s *sending, spent captcha.Spent) (bool, error) {
-	rule := limit.Rule{Name: "captcha_once", N: 1, Window: captchaOnce}
+	rule := limit.Rule{Name: "captcha_once", N: 1, Window: captchaOnce, Reserved: true}
 	decision, err := c.take(ctx, s.now, limit.Count{Rule: rule, Key: spent.Key})
 	if err != nil {
 		return false, err
@@ -57,15 +60,17 @@ func (c *Core) spendCaptcha(ctx context.Context, s *sending, spent captcha.Spent
 	if s.request == nil {
 		return fresh, nil
 	}
-	same := limit.Tally{Key: "captcha/" + spent.Key + "/" + hex.EncodeToString(s.request), Window: idempotencyLife}
+	mac := c.ring.Fingerprint(labelLimit, []byte("captcha request"), []byte(spent.Key), s.request)
+	request := 1 + int64(binary.BigEndian.Uint64(mac)>>16)
+	shownBy := limit.Tally{Name: "captcha_request", Key: spent.Key, Window: idempotencyLife, Reserved: true}
 	if fresh {
-		same.Add = 1
+		shownBy.Add = request
 	}
-	seen, err := c.tally(ctx, s.now, same)
+	t, err := c.tally(ctx, s.now, shownBy)
 	if err != nil {
 		return false, err
 	}
-	return fresh || seen[0].Sum > 0, nil
+	return fresh || !t[0].Shared && t[0].Sum == request, nil
 }
 
 // captchaSubject is what a solution is good for: this number, from this network.

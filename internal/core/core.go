@@ -28,6 +28,8 @@ type Core struct {
 	settings Settings
 	limits   limits
 	watched  watched
+	turns    turns         // of messages to one number
+	peeking  chan struct{} // passwords that look at the limiter just now
 }
 
 // Deps are the parts that a Core is made of.
@@ -79,6 +81,7 @@ func New(d Deps) *Core {
 		store: d.Store, ring: d.Ring, tokens: d.Tokens, hasher: d.Hasher, policy: d.Policy,
 		traffic: d.Traffic, clock: d.Now, rand: d.Rand, limiter: d.Limiter, captcha: d.Captcha,
 		settings: d.Settings, limits: limitsOf(d.Settings),
+		turns: newTurns(), peeking: make(chan struct{}, peeks),
 	}
 }
 

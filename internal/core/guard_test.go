@@ -105,6 +105,35 @@ func TestC50TheGuardPausesWhatDoesNotConvert(t *testing.T) {
 	}
 }
 
+// C-50: a pause is over after an hour, though what caused it is still within the
+// scope's window: it was judged. What is sent then, and does not come back, is
+// judged anew.
+func TestC50APauseLastsAnHour(t *testing.T) {
+	t.Parallel()
+	onePrefix := func(i int) string { return fmt.Sprintf("+14155550%03d", 200+i) }
+	for _, number := range []func(int) string{onePrefix, spread} { // a window of six hours, and one of one
+		h := newHouse(t, only("none", 0))
+		begin := func(i int) error {
+			_, err := h.LoginSMS(ctx, at(everywhere(700)), core.BeginIn{PhoneNumber: number(i)})
+			return err
+		}
+		for round := range 3 {
+			n := 200 * round
+			h.campaign(52, 0, everywhere, func(i int) string { return number(n + i) })
+			h.pass(31 * time.Minute)
+			want(t, begin(n+60), core.CodeRateLimited)
+			h.pass(59 * time.Minute)
+			want(t, begin(n+61), core.CodeRateLimited)
+			h.pass(6 * time.Minute) // 1 h 5 min in all
+			want(t, begin(n+62), "")
+			if told := len(h.paused()); told != round+1 {
+				t.Errorf("told %d times in round %d", told, round)
+			}
+			h.pass(longestWait)
+		}
+	}
+}
+
 // A fifth of the codes coming back is enough; a fifth less one is not.
 func TestC50TheRatioIsAFifth(t *testing.T) {
 	t.Parallel()

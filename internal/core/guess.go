@@ -14,10 +14,20 @@ import (
 // from (C-44), before they are judged: what is full refuses right and wrong
 // alike (C-62). What was no failure is given back.
 
-// admitCode counts a code of a stranger's challenge ahead.
+// admitCode counts a code of a stranger's challenge ahead. While codes are
+// guessed everywhere, one of six digits, begun before, is good for one guess.
 func (c *Core) admitCode(ctx context.Context, p *proof) error {
 	if !p.challenge.byStranger() {
 		return nil
+	}
+	if p.challenge.CodeLength <= codeDigits && !c.settings.LimitsDisabled {
+		t, err := c.tally(ctx, p.now, codeFailures(0))
+		if err != nil {
+			return err
+		}
+		if c.alarmed(t[0]) > 0 {
+			p.guess.Most = 1
+		}
 	}
 	counts := c.limits.places(limitCodesAddress, limitCodesNetwork, p.caller, "")
 	full, err := c.take(ctx, p.now, counts...)
@@ -37,12 +47,9 @@ func (c *Core) settleCode(ctx context.Context, p *proof, err error) {
 	if p.outcome != Wrong && !isUncertain(err) {
 		c.giveBack(ctx, p.now, p.taken)
 	}
-	if !p.challenge.byStranger() {
-		return
-	}
 	switch {
-	case p.outcome == Wrong && !c.settings.LimitsDisabled:
-		c.count(ctx, p.now, limit.Tally{Key: keyCodeFailures, Window: alarmWindow, Add: 1})
+	case p.outcome == Wrong && p.challenge.byStranger() && !c.settings.LimitsDisabled:
+		c.count(ctx, p.now, codeFailures(1))
 	case p.outcome == Done && err == nil:
 		if number, err := c.open(p.challenge.Phone, p.challenge.ID); err == nil {
 			c.redeemed(ctx, p.caller, p.now, number, p.challenge.Country)
@@ -61,6 +68,7 @@ type guess struct {
 
 	at     time.Time // when it was counted
 	taken  []limit.Count
+	known  bool // the device is known to the number: it passes what others exhausted
 	failed bool // a stranger's, and wrong: it stays counted
 }
 
@@ -71,21 +79,57 @@ func (c *Core) guessAt(caller Caller, number phone.Number, device string) *guess
 	}
 }
 
-// admitPassword counts a password ahead, before it waits for a hashing slot.
-// settlePassword has to follow. Whoever shows a device known to the number goes
-// on whatever others have exhausted (C-42).
+// peeks is how many passwords at a time look whether their address is full. Each
+// counts for that moment, and all must not look like an address's failures.
+const peeks = 4
+
+// admitPassword refuses, before it waits for a hashing slot, a password from
+// where too many were wrong. Nothing is counted yet: who waits has not failed, and
+// a crowd behind one address is none of guessers.
 func (c *Core) admitPassword(ctx context.Context, g *guess) error {
-	counts := c.limits.places(limitPasswordAddress, limitPasswordNetwork, g.caller, "")
-	full, err := c.take(ctx, g.at, counts...)
-	if err != nil {
+	select {
+	case c.peeking <- struct{}{}:
+	case <-ctx.Done():
+		return unavailable("waiting for the limiter", ctx.Err())
+	}
+	full, err := c.takeGuess(ctx, g)
+	c.settlePassword(ctx, g)
+	<-c.peeking
+	if err != nil || full.Refused == "" {
 		return err
 	}
-	if full.Refused == "" {
-		g.taken = counts
+	return c.overGuesses(ctx, g, full)
+}
+
+// takePassword counts a password ahead, once it holds its hashing slot.
+// settlePassword has to follow. What fills the address by now may be others' that
+// are judged meanwhile: it is soon known.
+func (c *Core) takePassword(ctx context.Context, g *guess) error {
+	if g.known {
 		return nil
 	}
-	known, err := c.shownKnown(ctx, g)
-	if err != nil || known {
+	full, err := c.takeGuess(ctx, g)
+	if err != nil || full.Refused == "" {
+		return err
+	}
+	full.RetryAfter = min(full.RetryAfter, unavailableRetry)
+	return c.overGuesses(ctx, g, full)
+}
+
+func (c *Core) takeGuess(ctx context.Context, g *guess) (limit.Decision, error) {
+	g.at = c.now()
+	counts := c.limits.places(limitPasswordAddress, limitPasswordNetwork, g.caller, "")
+	full, err := c.take(ctx, g.at, counts...)
+	if err == nil && full.Refused == "" {
+		g.taken = counts
+	}
+	return full, err
+}
+
+// overGuesses refuses, but whoever shows a device known to the number goes on
+// whatever others have exhausted (C-42).
+func (c *Core) overGuesses(ctx context.Context, g *guess, full limit.Decision) (err error) {
+	if g.known, err = c.shownKnown(ctx, g); err != nil || g.known {
 		return err
 	}
 	c.tellGuess(g, full.Refused)
@@ -97,19 +141,21 @@ func (c *Core) settlePassword(ctx context.Context, g *guess) {
 	if !g.failed {
 		c.giveBack(ctx, g.at, g.taken)
 	}
+	g.taken, g.failed = nil, false
 }
 
 // admitCaptcha asks strangers who sign in by password for a captcha, too, while
-// codes are guessed everywhere (C-45).
+// codes are guessed everywhere (C-45). One that is none counts as a wrong
+// password: judging it may have cost another's service some work.
 func (c *Core) admitCaptcha(ctx context.Context, g *guess) error {
-	if c.captcha == nil || c.settings.LimitsDisabled {
+	if c.captcha == nil || c.settings.LimitsDisabled || g.known {
 		return nil
 	}
-	t, err := c.tally(ctx, g.at, limit.Tally{Key: keyCodeFailures, Window: alarmWindow})
+	t, err := c.tally(ctx, g.at, codeFailures(0))
 	if err != nil {
 		return err
 	}
-	hardness := c.alarmed(t[0].Sum)
+	hardness := c.alarmed(t[0])
 	if hardness == 0 {
 		return nil
 	}
@@ -117,7 +163,16 @@ func (c *Core) admitCaptcha(ctx context.Context, g *guess) error {
 		return err
 	}
 	s := c.sendingTo(g.caller, g.at, g.number, "", g.solution)
-	if err := c.judgeCaptcha(ctx, s); err != nil || s.solved {
+	if s.solution.Token == "" {
+		return c.askCaptcha(s, "captcha_required", hardness)
+	}
+	if err := c.takePassword(ctx, g); err != nil {
+		return err
+	}
+	err = c.judgeCaptcha(ctx, s, hardness)
+	g.failed = err == nil && !s.solved
+	c.settlePassword(ctx, g)
+	if err != nil || s.solved {
 		return err
 	}
 	return c.askCaptcha(s, "captcha_required", hardness)

@@ -195,10 +195,10 @@ func (h *house) claim() {
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		if len(batch) == 0 {
+		if len(batch.Messages) == 0 {
 			return
 		}
-		for _, m := range batch {
+		for _, m := range batch.Messages {
 			if m.State != core.MessageWithheld {
 				h.claimed = append(h.claimed, m)
 			}

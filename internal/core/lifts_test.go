@@ -112,7 +112,7 @@ func TestASolutionIsToldAgainWithItsRequest(t *testing.T) {
 // away is a service that nobody reaches.
 type away struct{ captcha.Verifier }
 
-func (away) Verify(context.Context, time.Time, string, captcha.Solution) (captcha.Spent, error) {
+func (away) Verify(context.Context, time.Time, string, captcha.Hardness, captcha.Solution) (captcha.Spent, error) {
 	return captcha.Spent{}, captcha.ErrUnreachable
 }
 
@@ -138,12 +138,12 @@ func TestC42AnOwnerWithAKnownDeviceEntersWhateverStrangersBurn(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, func(s *core.Settings) {
 		s.Limits = map[string]limit.Rule{
-			"send_country": {N: 70, Window: 24 * time.Hour}, "send_total": {N: 70, Window: 24 * time.Hour},
+			"send_country": {N: 95, Window: 24 * time.Hour}, "send_total": {N: 95, Window: 24 * time.Hour},
 		}
 	})
-	h.asksForWork()
 	owner := h.signUp(alice, goodPassword)
 	burnt := h.burn(t)
+	h.asksForWork()
 
 	for _, name := range []string{
 		"begin_address", "code_failures_address", "code_failures_number", "password_failures_address", "failed_passwords",

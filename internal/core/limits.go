@@ -45,6 +45,7 @@ const (
 	limitSendHour        = string(SendHour)
 	limitSendDay         = string(SendDay)
 	limitSendPrefix      = "send_prefix"
+	limitSendPrefixKnown = "send_prefix_devices"
 	limitSendCountry     = "send_country"
 	limitSendTotal       = "send_total"
 	limitCodesNumber     = "code_failures_number"
@@ -70,11 +71,13 @@ func LimitTable() []LimitRow {
 	}
 	const number = "number; strangers together, each known device by itself"
 	stored := func(r LimitRow) LimitRow { r.Store = true; return r }
+	reserved := func(r LimitRow) LimitRow { r.Reserved = true; return r } // of what strangers cannot name
+	const proved = "known device on which a code was redeemed"
 	return []LimitRow{
 		row(limitBeginAddress, 60, time.Hour, "address (IPv4, IPv6 /64)", "challenges begun and resent by strangers"),
 		row(limitBeginNetwork, 240, time.Hour, "network (IPv4 /24, IPv6 /48)", "challenges begun and resent by strangers"),
-		row(limitBeginDevice, 30, time.Hour, "known device", "challenges begun and resent"),
-		row(limitBeginDevices, 40, day, "number, all its known devices together", "challenges begun and resent"),
+		reserved(row(limitBeginDevice, 30, time.Hour, proved, "messages")),
+		reserved(row(limitBeginDevices, 20, day, "number, all its known devices together", "messages")),
 		row(limitCodesAddress, 60, time.Hour, "address (IPv4, IPv6 /64)", "wrong codes of strangers"),
 		row(limitCodesNetwork, 240, time.Hour, "network (IPv4 /24, IPv6 /48)", "wrong codes of strangers"),
 		row(limitPasswordAddress, 30, time.Hour, "address (IPv4, IPv6 /64)", "wrong passwords of strangers"),
@@ -84,13 +87,14 @@ func LimitTable() []LimitRow {
 		stored(row(limitSendHour, 5, time.Hour, number, "messages; the window is fixed")),
 		stored(row(limitSendDay, 10, day, number, "messages; the window is fixed")),
 		row(limitSendPrefix, 20, time.Hour, "number less its last four digits", "messages to strangers"),
+		reserved(row(limitSendPrefixKnown, 100, time.Hour, "number less its last four digits, known devices", "messages")),
 		row(limitSendCountry, 20_000, day, "country", "messages to strangers"),
 		row(limitSendTotal, 50_000, day, "everybody", "messages to strangers"),
 		stored(row(limitCodesNumber, 30, day, "number", "wrong codes of strangers")),
 		stored(row(limitCodesDevice, 10, time.Hour, "known device", "wrong codes")),
 		stored(row(limitPasswordDevice, 10, time.Hour, "known device", "wrong passwords")),
-		row(limitRefreshSession, 60_000, time.Minute, "session", "refreshes; no honest client comes near, and one session takes no server for itself"),
-		row(limitTestNumber, 60, time.Hour, "test number", "challenges begun and resent"),
+		reserved(row(limitRefreshSession, 60_000, time.Minute, "session", "refreshes; no honest client comes near it")),
+		reserved(row(limitTestNumber, 60, time.Hour, "test number", "challenges begun and resent")),
 	}
 }
 

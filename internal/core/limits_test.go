@@ -231,6 +231,7 @@ func TestAKnownDeviceASessionAndATestNumberAreLimited(t *testing.T) {
 	}
 	probe{limit: "begin_device", act: atKnown}.run(t)
 	probe{limit: "begin_devices", act: atKnown}.run(t)
+	probe{limit: "send_prefix_devices", n: 12, act: atKnown}.run(t)
 	probe{limit: "refresh_session", n: 60, act: func(h *house) func(int) error {
 		token := h.signUp(alice, "").RefreshToken
 		return func(i int) error {

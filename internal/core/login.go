@@ -30,6 +30,7 @@ func (c *Core) beginForAccount(ctx context.Context, caller Caller, purpose Purpo
 	if err != nil {
 		return Challenge{}, err
 	}
+	defer begun.leave()
 	decoy := begun.user.ID == ""
 	return c.begin(ctx, begun, Pending{}, decoy, name)
 }
@@ -58,7 +59,6 @@ func (c *Core) LoginPassword(ctx context.Context, caller Caller, in LoginPasswor
 	if err := c.admitPassword(ctx, g); err != nil {
 		return TokenSet{}, err
 	}
-	defer c.settlePassword(ctx, g)
 	if err := c.admitCaptcha(ctx, g); err != nil {
 		return TokenSet{}, err
 	}
@@ -67,6 +67,7 @@ func (c *Core) LoginPassword(ctx context.Context, caller Caller, in LoginPasswor
 		return TokenSet{}, err
 	}
 	defer slot.Release()
+	defer c.settlePassword(ctx, g)
 
 	now := c.now()
 	tried, err := c.tryPassword(ctx, g, now)
@@ -88,6 +89,7 @@ func (c *Core) LoginPassword(ctx context.Context, caller Caller, in LoginPasswor
 			return TokenSet{}, unavailable("hashing a password", err)
 		}
 	}
+	c.settlePassword(ctx, g) // before the next gets the slot: right ones never fill the address
 	slot.Release()
 	return c.openSession(ctx, tried, op, in.Device)
 }
@@ -139,10 +141,13 @@ func (t triedPassword) event(c *Core, name event.Name, outcome event.Outcome) ev
 }
 
 // tryPassword takes the try before its password is judged, or refuses it
-// unevaluated (C-41, C-62). The caller holds a hashing slot by now, so that
-// overload counts nothing.
+// unevaluated (C-41, C-44, C-62). The caller holds a hashing slot by now, so that
+// overload counts nothing, and settles it (settlePassword).
 func (c *Core) tryPassword(ctx context.Context, g *guess, now time.Time) (triedPassword, error) {
 	tried := triedPassword{guess: g, now: now}
+	if err := c.takePassword(ctx, g); err != nil {
+		return tried, err
+	}
 	unlocked := tried.event(c, event.AccountUnlocked, event.Success)
 	unlocked.Reason = "wait_over"
 	op := TryPassword{

@@ -41,6 +41,7 @@ type Message struct {
 	SealedFor   string
 	State       MessageState
 	Tries       int
+	Held        bool // a budget had no room for it at least once
 
 	// Bucket is whose sends it counts among (C-39): a known device's id, "" for
 	// strangers, BucketSolved for who solved a captcha. A notice counts nowhere.

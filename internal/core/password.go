@@ -38,13 +38,13 @@ func (c *Core) ChangePassword(ctx context.Context, caller Caller, in ChangePassw
 		if err := c.admitPassword(ctx, g); err != nil {
 			return err
 		}
-		defer c.settlePassword(ctx, g)
 	}
 	slot, err := c.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer slot.Release()
+	defer c.settlePassword(ctx, g)
 
 	now := c.now()
 	op := SetPassword{SessionID: session.ID, Generation: user.Generation, HistoryKeep: HashHistory, Now: now}
@@ -65,6 +65,7 @@ func (c *Core) ChangePassword(ctx context.Context, caller Caller, in ChangePassw
 		if !right {
 			return c.failPassword(ctx, tried)
 		}
+		c.settlePassword(ctx, g)
 		op.Tried, op.Generation = tried.counter(), tried.User.Generation
 	}
 	if err := c.checkAfterProof(ctx, slot, user, in.New); err != nil {

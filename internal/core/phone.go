@@ -28,6 +28,7 @@ func (c *Core) ChangePhone(ctx context.Context, caller Caller, in BeginIn) (Chal
 	if err != nil {
 		return Challenge{}, err
 	}
+	defer begun.leave()
 	return c.begin(ctx, begun, Pending{}, false, event.PhoneChangeStarted)
 }
 

@@ -21,12 +21,12 @@ func (c *Core) ReauthenticatePassword(ctx context.Context, caller Caller, typed 
 	if err := c.admitPassword(ctx, g); err != nil {
 		return TokenSet{}, err
 	}
-	defer c.settlePassword(ctx, g)
 	slot, err := c.acquire(ctx)
 	if err != nil {
 		return TokenSet{}, err
 	}
 	defer slot.Release()
+	defer c.settlePassword(ctx, g)
 
 	now := c.now()
 	tried, err := c.tryPassword(ctx, g, now)
@@ -50,6 +50,7 @@ func (c *Core) ReauthenticatePassword(ctx context.Context, caller Caller, typed 
 			return TokenSet{}, unavailable("hashing a password", err)
 		}
 	}
+	c.settlePassword(ctx, g)
 	slot.Release()
 	return c.confirmSession(ctx, op)
 }
@@ -82,6 +83,7 @@ func (c *Core) ReauthenticateSMS(ctx context.Context, caller Caller, in BeginIn)
 	if err != nil {
 		return Challenge{}, err
 	}
+	defer begun.leave()
 	return c.begin(ctx, begun, Pending{}, false, event.ReauthenticationStarted)
 }
 

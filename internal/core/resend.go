@@ -29,7 +29,7 @@ func (c *Core) Resend(ctx context.Context, caller Caller, in ResendIn) (Challeng
 	if !bound(ch.Purpose) {
 		caller.Signed = nil
 	}
-	s, text, err := c.sendingAgain(caller, ch, in.Captcha)
+	s, text, err := c.sendingAgain(ctx, caller, ch, in.Captcha)
 	if err != nil {
 		return Challenge{}, err
 	}
@@ -39,6 +39,7 @@ func (c *Core) Resend(ctx context.Context, caller Caller, in ResendIn) (Challeng
 	if err := c.admit(ctx, s); err != nil {
 		return Challenge{}, err
 	}
+	defer s.leave()
 	message, err := c.challengeMessage(s, ch, text)
 	if err != nil {
 		return Challenge{}, c.unsent(ctx, s, err)
@@ -78,14 +79,20 @@ func (c *Core) resent(ctx context.Context, s *sending, r ResendChallengeResult) 
 
 // sendingAgain is a challenge's message once more. Its text is gone once the
 // challenge takes no guess; the store refuses it then.
-func (c *Core) sendingAgain(caller Caller, ch Challenge, solution captcha.Solution) (*sending, keyring.Secret, error) {
+func (c *Core) sendingAgain(ctx context.Context, caller Caller, ch Challenge, solution captcha.Solution) (*sending, keyring.Secret, error) {
 	number, err := c.open(ch.Phone, ch.ID)
 	if err != nil {
 		return nil, "", err
 	}
 	s := c.sendingTo(caller, c.now(), number, ch.Country, solution)
 	if !ch.byStranger() {
-		s.device = ch.DeviceID
+		state, err := c.store.Number(ctx, ch.Phone.Key, ch.DeviceID)
+		if err != nil {
+			return nil, "", unavailable("reading a number", err)
+		}
+		if state.KnownDevice && state.DeviceProved {
+			s.device = ch.DeviceID
+		}
 	}
 	if len(ch.Sealed) == 0 {
 		return s, "", nil

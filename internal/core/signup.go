@@ -38,6 +38,7 @@ func (c *Core) Signup(ctx context.Context, caller Caller, in SignupIn) (Challeng
 	if err != nil {
 		return Challenge{}, err
 	}
+	defer begun.leave()
 	pending := Pending{Name: in.Name, Email: in.Email, Locale: in.Locale}
 	if pending.PasswordHash, err = c.pendingHash(ctx, in); err != nil {
 		return Challenge{}, c.unsent(ctx, begun.sending, err)

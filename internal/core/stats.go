@@ -108,12 +108,12 @@ func (c *Core) Stats(ctx context.Context, in StatsIn) (Stats, error) {
 	return sumUp(since, until, rollups), nil
 }
 
-// statsSlot is how finely a window is kept (AddRollups).
+// statsSlot is of which slots a window's sums are made (StatsQuery).
 func statsSlot(window time.Duration) time.Duration {
 	switch {
-	case window <= 47*time.Hour:
+	case window <= 2*time.Hour:
 		return time.Minute
-	case window <= 7*24*time.Hour:
+	case window <= 48*time.Hour:
 		return 10 * time.Minute
 	default:
 		return time.Hour

@@ -114,7 +114,7 @@ func TestStatsOfNothing(t *testing.T) {
 // whatever slots it is counted in.
 func TestStatsWindows(t *testing.T) {
 	for _, window := range []time.Duration{
-		time.Minute, time.Hour, 24 * time.Hour, 47 * time.Hour, 48 * time.Hour, 7 * 24 * time.Hour, 8 * 24 * time.Hour, 30 * 24 * time.Hour, 90 * 24 * time.Hour,
+		time.Minute, time.Hour, 2 * time.Hour, 2*time.Hour + time.Minute, 24 * time.Hour, 47 * time.Hour, 48 * time.Hour, 7 * 24 * time.Hour, 8 * 24 * time.Hour, 30 * 24 * time.Hour, 90 * 24 * time.Hour,
 	} {
 		h := newHouse(t)
 		h.pass(37*time.Minute + 42*time.Second)

@@ -68,7 +68,7 @@ type Store interface {
 	// settled, oldest first, and counts a try of each. A message of a challenge gets the challenge's Sealed, and
 	// SealedFor its id. Those past ExpiresAt, or whose challenge has ended, become
 	// MessageExpired instead; those tried MaxSendTries times, MessageFailed.
-	ClaimMessages(context.Context, ClaimMessages) ([]Message, error)
+	ClaimMessages(context.Context, ClaimMessages) (Claimed, error)
 	SettleMessage(context.Context, SettleMessage) (Outcome, error)
 	ClaimEvents(ctx context.Context, sink string, claim Claim) ([]event.Event, error)
 	SettleEvents(context.Context, SettleEvents) (Outcome, error)
@@ -223,7 +223,8 @@ type ResendChallengeResult struct {
 //     Repeated; with the same VerifyKey and another body: KeyConflict; else
 //     Spent. Not redeemed, but missed with the same VerifyKey last: Wrong again,
 //     nothing counted; with another body: KeyConflict
-//  3. voided, or no guess left: Spent. At or after ExpiresAt: Expired
+//  3. voided, no guess left, or Most of them evaluated: Spent. At or after
+//     ExpiresAt: Expired
 //  4. the number's failed codes at their limit: Locked, with RetryAt. The
 //     counter is that of Challenge.DeviceID while this device exists and is
 //     Challenge.UserID's, and the number is this user's too (to the number that
@@ -248,6 +249,10 @@ type Guess struct {
 	CloseAt     int // PasswordLimits.Close: at this count the number is closed
 	Now         time.Time
 
+	// Most: no more than so many guesses of this challenge are evaluated in all;
+	// past it Spent. 0: MaxGuesses.
+	Most int
+
 	OnWrong    event.Event
 	OnLocked   event.Event
 	OnUnlocked event.Event
@@ -256,7 +261,8 @@ type Guess struct {
 // SignIn is the part that all operations which open a session share.
 //
 // The device is KnownDevice while it exists and is the user's (its label and
-// LastSeenAt are renewed), else Device is added; the session gets its id.
+// LastSeenAt are renewed), else Device is added; the session gets its id. A code
+// that opens a session proves its device, once and for all (NumberState).
 // Past MaxSessions living sessions the longest unseen one ends, with OnSurplus
 // (EndReason and event reason: "surplus"; its SessionID is the ended one's).
 type SignIn struct {
@@ -272,7 +278,7 @@ type SignIn struct {
 // RedeemResult is the answer of every operation that judges a code.
 type RedeemResult struct {
 	Outcome     Outcome
-	GuessesLeft int       // Wrong
+	GuessesLeft int       // Wrong: how many more would be evaluated under the same Most
 	RetryAt     time.Time // Locked
 	Challenge   Challenge // as it stands; not for NotFound
 	User        User      // Done, Repeated, Disabled

@@ -118,8 +118,12 @@ type EditUserResult struct {
 }
 
 // DeleteUser erases the account of SessionID: user, hashes, sessions, devices,
-// challenges, messages. Events stay: they are pseudonymous (C-101). Outcomes:
-// Done, SessionEnded.
+// challenges (the user's, and those to the number) and messages. Events stay: they
+// are pseudonymous (C-101). So does what SendLimits count: of the challenges'
+// messages of the last 24 h, no more than pseudonym, bucket, times and whether a
+// wait counts them (nobody can delete an account to be sent to anew, C-39). They
+// are settled, belong to no challenge, and Sweep drops them when they are 24 h old.
+// Outcomes: Done, SessionEnded.
 type DeleteUser struct {
 	SessionID string
 	Now       time.Time
@@ -149,8 +153,9 @@ type Claim struct {
 	Lease  time.Duration // after it others may claim the same
 	Now    time.Time
 
-	// FromNow has a sink that was never seen begin with the events to come, in
-	// place of all that are kept.
+	// FromNow tells that a sink which was never seen only watches: it begins with
+	// the events to come, in place of all that are kept, and keeps no Head; Sweep
+	// does not wait for it.
 	FromNow bool
 }
 
@@ -187,7 +192,8 @@ type SettleEvents struct {
 // (and their messages) KeepChallenges after their expiry, ended or lapsed
 // sessions and idle failure counts after KeepEnded, notices and events after
 // their time; and blanks addresses and agents in sessions and events older
-// than KeepAddresses. Events that a sink has not settled stay.
+// than KeepAddresses. Events that a sink has not settled stay, but for those that
+// begin with what is to come (Claim.FromNow).
 type Sweep struct {
 	Now            time.Time
 	Limit          int
@@ -202,6 +208,7 @@ type Sweep struct {
 type NumberState struct {
 	User         User // ID "" when nobody has it
 	KnownDevice  bool // the device exists and is this user's
+	DeviceProved bool // and a code was redeemed on it: a password alone makes no messages of its own (C-42)
 	CodeFailures int  // strangers' failed codes since a stranger's success
 	LastFailedAt time.Time
 }

@@ -55,7 +55,7 @@ type Budgets struct {
 	Total       Budget
 	Country     Budget            // each country that Countries does not name
 	Countries   map[string]Budget // by ISO 3166-1 alpha-2
-	StrangerPct int               // how much of each budget messages of the bucket "" may use up, in per cent
+	StrangerPct int               // how much of each budget messages of strangers may use up, in per cent: of the buckets "" and BucketSolved
 }
 
 // ClaimMessages is a Claim of messages within budgets. A claimed message
@@ -69,6 +69,16 @@ type ClaimMessages struct {
 	Claim
 	Budgets Budgets
 	HoldFor time.Duration
+}
+
+// Claimed is what became of the messages that were due.
+type Claimed struct {
+	Messages []Message // leased
+
+	// GivenUp will not be sent, as their State says: MessageExpired, or
+	// MessageFailed by too many tries. They have no text any more. Withheld ones
+	// expire untold.
+	GivenUp []Message
 }
 
 // Spending is what messages to a country have cost, reserved and settled, in the
@@ -87,9 +97,12 @@ type AddRollups struct {
 
 // StatsQuery asks for counts of all instances together in [Since, Until), cut
 // into slots of By: a minute, ten minutes or an hour. Both ends are rounded down
-// to a slot. Minute of the rollups that it gives is the slot's beginning; zero
-// By gives sums over the whole, by the finest slots that reach back that far.
-// Slots without events are absent.
+// to a slot. Minute of the rollups that it gives is the slot's beginning. Slots
+// without events are absent.
+//
+// Zero By gives one sum for each series: of minutes over 2 h, of tens of minutes
+// over 48 h, of hours over more. A window may be a slot longer, that of an end
+// within one. Where such slots do not reach back to Since, the finest do that do.
 type StatsQuery struct {
 	Since, Until time.Time
 	By           time.Duration
@@ -99,7 +112,8 @@ type StatsQuery struct {
 // Queues tells how far behind the outbox is.
 type Queues struct {
 	Messages      int64         // queued and due, or claimed and not settled
-	OldestMessage time.Duration // how long the oldest of them has been due
+	Held          int64         // waiting for money now (ClaimMessages.HoldFor)
+	OldestMessage time.Duration // the age of the oldest that is not settled, whatever it waits for
 	EventsBehind  map[string]int64
 }
 

@@ -153,7 +153,11 @@ func (c *Core) refused(p *proof, r RedeemResult, err error) error {
 	case Done, Repeated:
 		return nil
 	case Wrong:
-		return &Error{Code: CodeInvalidCode, AttemptsLeft: &r.GuessesLeft}
+		left := r.GuessesLeft
+		if most := p.guess.Most; most > 0 {
+			left = max(0, left-(MaxGuesses-most))
+		}
+		return &Error{Code: CodeInvalidCode, AttemptsLeft: &left}
 	case KeyConflict:
 		return &Error{Code: CodeIdempotencyConflict}
 	case NotFound:

@@ -88,7 +88,7 @@ func (e Edge) meet(w http.ResponseWriter, r *http.Request, v *visit) error {
 // for it; without a key what it names is not looked at. Where the back end is
 // not named, its own address is counted among those that requests come from.
 func (e Edge) forward(r *http.Request, v *visit) error {
-	if e.Forward == nil || len(r.Header["X-Api-Key"]) == 0 {
+	if e.Forward == nil || len(r.Header["X-Api-Key"]) == 0 || probes(r) {
 		e.Peers.saw(r)
 		return nil
 	}

@@ -44,7 +44,7 @@ func NewPeers(proxies Proxies, publicURL string) *Peers {
 // saw counts a request. One from another peer begins anew. Probes of health
 // come from elsewhere than people do, and are not counted.
 func (p *Peers) saw(r *http.Request) {
-	if p == nil || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+	if p == nil || probes(r) {
 		return
 	}
 	peer := peerOf(r)
@@ -60,6 +60,9 @@ func (p *Peers) saw(r *http.Request) {
 		now.forwarded.Store(true)
 	}
 }
+
+// probes tells the requests by which others see whether the server lives.
+func probes(r *http.Request) bool { return r.URL.Path == "/healthz" || r.URL.Path == "/readyz" }
 
 // fromProxy tells whether a request has a header that proxies write.
 func fromProxy(r *http.Request) bool {
@@ -82,7 +85,7 @@ func (p *Peers) Warning() string {
 		return ""
 	}
 	inside := now.peer.IsPrivate() || now.peer.IsLoopback() || now.peer.IsLinkLocalUnicast()
-	if !now.forwarded.Load() && !(p.elsewhere && inside) {
+	if !now.forwarded.Load() && (!p.elsewhere || !inside) {
 		return ""
 	}
 	return fmt.Sprintf("the last %d requests or more all came from %s, and no proxy is configured: limits by address count "+

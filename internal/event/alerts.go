@@ -41,6 +41,7 @@ type Alerts struct {
 	sends    tries
 	signIns  map[string]*tries // by method
 	baseline int64
+	budgets  map[BudgetKey]toldBudget
 	found    []Event // to be told once the lock is off
 }
 
@@ -58,7 +59,7 @@ func NewAlerts(o AlertOptions) *Alerts {
 	}
 	a := &Alerts{
 		o: o, rules: map[string]AlertRow{}, subjects: map[string]*subjects{},
-		signIns: map[string]*tries{"sms": {}, "password": {}},
+		signIns: map[string]*tries{"sms": {}, "password": {}}, budgets: map[BudgetKey]toldBudget{},
 	}
 	for _, row := range AlertTable() {
 		if rule, ok := o.Rules[row.Name]; ok {

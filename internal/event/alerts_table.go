@@ -15,6 +15,8 @@ const (
 	AlertLimiter       = "limiter_fallback"
 	AlertSendingPaused = "sending_paused"
 	AlertCodes         = "code_failures"
+	AlertBudget        = "budget"
+	AlertLimiterFull   = "limiter_full"
 )
 
 // AlertRule says how often something has to happen in any window of a length
@@ -28,6 +30,7 @@ type AlertRule struct {
 type AlertRow struct {
 	Name string
 	AlertRule
+	Percent  bool   // N is one of a hundred
 	Severity string // "info", "warning" or "critical"
 	Doc      string // what N counts
 	Advice   string // what to do, in a sentence
@@ -44,8 +47,9 @@ const (
 // says otherwise (C-80, C-45).
 func AlertTable() []AlertRow {
 	row := func(name string, n int, window time.Duration, severity, doc, advice string) AlertRow {
-		return AlertRow{name, AlertRule{n, window}, severity, doc, advice}
+		return AlertRow{Name: name, AlertRule: AlertRule{n, window}, Severity: severity, Doc: doc, Advice: advice}
 	}
+	percent := func(r AlertRow) AlertRow { r.Percent = true; return r }
 	return []AlertRow{
 		row(AlertAddress, 20, 5*time.Minute, "warning",
 			"failed passwords and codes from one address (IPv6: one /64)",
@@ -59,9 +63,9 @@ func AlertTable() []AlertRow {
 		row(AlertSends, 50, time.Hour, "critical",
 			"tries to send a message, of which more than 10 % failed; N is the fewest that tell",
 			"See what the provider answers (sms_send_failed tells why) and its status page; switch to another provider if it does not pass."),
-		row(AlertSuccess, 20, time.Hour, "warning",
+		percent(row(AlertSuccess, 20, time.Hour, "warning",
 			"percentage points that the share of sign-ins that work is below its last week, of at least 50",
-			"See which reason of failure has grown: a release of an app, messages that come late, and an attack look different there."),
+			"See which reason of failure has grown: a release of an app, messages that come late, and an attack look different there.")),
 		row(AlertReuse, 5, 10*time.Minute, "critical",
 			"old refresh tokens shown again",
 			"Tokens are stolen, or an app keeps two copies of one: see which sessions, agents and addresses they came from."),
@@ -80,5 +84,11 @@ func AlertTable() []AlertRow {
 		row(AlertCodes, 300, 10*time.Minute, "critical",
 			"failed codes, or 3 times the median of the last 7 days if that is more; told above it",
 			"Somebody guesses codes on many numbers: strangers are asked for a captcha by now; see where code_failed comes from."),
+		row(AlertLimiterFull, 1, time.Minute, "critical",
+			"counts that share a counter because the memory of the limits is full",
+			"So many addresses ask that new ones are counted together and refused sooner; known devices are not. Block the flood before the server, or raise limiter_memory."),
+		percent(row(AlertBudget, 50, time.Hour, "warning",
+			"per cent of a budget for messages that are spent (the window is the budget's own); told again when strangers get none any more, and when nobody does",
+			"See in the stats where the messages go and whether their codes are redeemed; then raise sms_budget, or take the country off sms_countries.")),
 	}
 }

@@ -8,7 +8,8 @@ const (
 	GaugeHashSlots     = "countersign_password_hash_slots"     // how many may be hashed at the same time
 
 	GaugeMessages      = "countersign_outbox_messages"               // due or being sent
-	GaugeOldestMessage = "countersign_outbox_oldest_message_seconds" // how long the oldest of them has been due
+	GaugeHeldMessages  = "countersign_outbox_held_messages"          // put off because no budget has room for them
+	GaugeOldestMessage = "countersign_outbox_oldest_message_seconds" // how old the oldest message is that is not settled
 	GaugeEventsBehind  = "countersign_outbox_events_behind"          // by sink: account events that it has not had yet
 
 	StoreCommitsTotal    = "countersign_store_commits_total"    // transactions made durable

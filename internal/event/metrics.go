@@ -35,7 +35,7 @@ type Metrics struct {
 	events, signIns, codesSent, codesRedeemed, codesFailed *prometheus.CounterVec
 	locks, refreshes, refusals, accounts, alerts           *prometheus.CounterVec
 	adminActions, pauses                                   *prometheus.CounterVec
-	unlocks, reuses                                        prometheus.Counter
+	unlocks, reuses, foreignKeys                           prometheus.Counter
 	requests                                               *prometheus.HistogramVec
 }
 
@@ -53,9 +53,10 @@ func NewMetrics(o MetricsOptions) *Metrics {
 	m.refusals = m.counters("limit_refusals_total", "Requests that a limit refused.", "limit")
 	m.accounts = m.counters("accounts_total", "Accounts made, changed and deleted.", "change")
 	m.alerts = m.counters("alerts_total", "Alerts told.", "alert")
-	m.adminActions = m.counters("admin_actions_total", "What programs did with an API key, reads too, and what they were denied.", "outcome", "reason")
+	m.adminActions = m.counters("admin_actions_total", "What programs did with an API key, reads too, and what they were denied, but for foreign keys.", "outcome", "reason")
+	m.foreignKeys = m.counters("foreign_keys_total", "Requests that anybody can make: to the public listener, with an API key that never was one.").WithLabelValues()
 	m.pauses = m.counters("sending_paused_total", "Times that too few codes were redeemed and sending was paused.", "scope")
-	m.unlocks = m.counters("unlocks_total", "Ends of such pauses.").WithLabelValues()
+	m.unlocks = m.counters("unlocks_total", "Ends of the pauses that failures earned a phone number.").WithLabelValues()
 	m.reuses = m.counters("refresh_token_reuse_total", "Old refresh tokens shown again, each of which ended a session.").WithLabelValues()
 	m.requests = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "countersign_http_request_duration_seconds", Help: "Time to answer a request.",
@@ -149,7 +150,11 @@ func (m *Metrics) count(e Event, s Series) {
 	case Alert:
 		m.alerts.WithLabelValues(s.Reason).Inc()
 	case AdminAction:
-		m.adminActions.WithLabelValues(outcome, s.Reason).Inc()
+		if anybodys(e) {
+			m.foreignKeys.Inc()
+		} else {
+			m.adminActions.WithLabelValues(outcome, s.Reason).Inc()
+		}
 	case SendingPaused:
 		m.pauses.WithLabelValues(oneOf(pauseScopes, text(e.Attributes, "scope"))).Inc()
 	}

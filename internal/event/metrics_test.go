@@ -64,6 +64,7 @@ func TestC79MetricsCountWhatOperatorsAsk(t *testing.T) {
 		{Event{Name: AccountCreated, Outcome: Success}, `countersign_accounts_total{change="created"} 1`},
 		{Event{Name: Alert, Outcome: Failure, Reason: "lock_wave"}, `countersign_alerts_total{alert="lock_wave"} 1`},
 		{Event{Name: AdminAction, Outcome: Failure, Reason: "insufficient_scope"}, `countersign_admin_actions_total{outcome="failure",reason="insufficient_scope"} 1`},
+		{Event{Name: AdminAction, Outcome: Failure, Reason: "unknown_key"}, `countersign_admin_actions_total{outcome="failure",reason="unknown_key"} 1`},
 		{Event{Name: SendingPaused, Outcome: Failure, Attributes: Attributes{"scope": "prefix"}}, `countersign_sending_paused_total{scope="prefix"} 1`},
 		{Event{Name: Logout, Outcome: Success}, `countersign_events_total{event="logout",outcome="success"} 1`},
 	} {
@@ -71,6 +72,22 @@ func TestC79MetricsCountWhatOperatorsAsk(t *testing.T) {
 		write(t, m, c.event)
 		if got := strings.Join(ours(t, m), "\n"); !strings.Contains(got+"\n", c.want+"\n") {
 			t.Errorf("%+v: no line %s in\n%s", c.event, c.want, got)
+		}
+	}
+}
+
+// Whoever sends the public listener keys that never were any raises no alarm by
+// it, here no more than inside (TestC80WhatIsNoAlarm).
+func TestC79WhatAnybodyCanCauseIsNoDenial(t *testing.T) {
+	m := NewMetrics(MetricsOptions{})
+	foreign := Event{Name: AdminAction, Outcome: Failure, Reason: "unknown_key", Attributes: Attributes{"scope": "clients:forward"}}
+	write(t, m, foreign, foreign)
+	got := scrape(t, m)
+	for _, want := range []string{
+		`countersign_admin_actions_total{outcome="failure",reason="unknown_key"} 0`, "countersign_foreign_keys_total 2",
+	} {
+		if !strings.Contains(got, want+"\n") {
+			t.Errorf("no line %s in\n%s", want, got)
 		}
 	}
 }

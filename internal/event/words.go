@@ -31,9 +31,10 @@ var limitWords = set(
 	"begin_address", "begin_network", "begin_device", "begin_devices",
 	"code_failures_address", "code_failures_network", "code_failures_number", "code_failures_device",
 	"password_failures_address", "password_failures_network", "password_failures_device",
-	"send_wait", "send_number_hour", "send_number_day", "send_prefix", "send_country", "send_total",
+	"send_wait", "send_number_hour", "send_number_day", "send_prefix", "send_prefix_devices", "send_country", "send_total",
 	"refresh_session", "test_number",
 	"failed_passwords", "resend", "captcha_required", "sms_budget", "guard_prefix", "guard_country", "guard_address",
+	"country_not_allowed",
 )
 
 // alertWords are the reasons of alert: those of AlertTable, the log's own, and
@@ -41,7 +42,7 @@ var limitWords = set(
 var alertWords = set(
 	"failures_per_address", "account_lock", "lock_wave", "send_failures", "success_drop", "reuse_wave",
 	"admin_denials", "log_broken", "limiter_fallback", "sending_paused", "code_failures",
-	reasonDamaged, reasonCut, reasonReplaced, reasonKept, "events_dropped", "budget",
+	reasonDamaged, reasonCut, reasonReplaced, reasonKept, "events_dropped", "budget", "limiter_full",
 )
 
 // reasonWords are the reasons of all other events. What an operator writes, as
@@ -52,7 +53,7 @@ var reasonWords = set(
 	"failed_passwords", "failed_codes", "password_reset", "wait_over", "signed_in_by_code", "operator",
 	"repeated", "reused", "reuse", "malformed", "unknown_session", "ended_session", "session_ended",
 	"logout", "revoked", "surplus", "deleted", "password_change", "phone_change",
-	"unreadable", "refused", "provider_unavailable",
+	"unreadable", "refused", "provider_unavailable", "too_many_tries", "budget",
 	"insufficient_scope", "unknown_key", "revoked_key", "expired_key",
 	reasonTorn,
 )

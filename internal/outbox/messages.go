@@ -13,13 +13,15 @@ import (
 const (
 	partMessages = "message queue"
 	partSending  = "message provider"
+	partBudget   = "message budget"
 )
 
 // messenger sends queued messages, several at a time.
 type messenger struct {
 	b     *Outbox
-	run   string // the id of this run
-	batch int    // counts the claims, each of which is a holder of its own
+	run   string    // the id of this run
+	batch int       // counts the claims, each of which is a holder of its own
+	asked time.Time // when it was last asked how many messages wait for money
 	slots chan struct{}
 	wg    sync.WaitGroup
 }
@@ -43,6 +45,7 @@ func (m *messenger) work(ctx context.Context) {
 			})
 		}
 		m.b.note(partMessages, err)
+		m.lookAtMoney(ctx)
 		switch {
 		case err != nil:
 			after = longer(after)
@@ -65,7 +68,39 @@ func (m *messenger) claim(ctx context.Context, n int) ([]core.Message, string, e
 	if err != nil {
 		return nil, "", fmt.Errorf("claiming messages: %w", err)
 	}
-	return claimed, holder, nil
+	for _, message := range claimed.GivenUp {
+		m.tellGivenUp(message)
+	}
+	return claimed.Messages, holder, nil
+}
+
+// lookAtMoney notes, now and then, whether messages wait because no budget has
+// room for them. A claim could not tell: it looks at each of them but every
+// budgetPause.
+func (m *messenger) lookAtMoney(ctx context.Context) {
+	now := m.b.o.Now()
+	if !bounded(m.b.o.Budgets) || now.Sub(m.asked) < askEvery {
+		return
+	}
+	m.asked = now
+	queues, err := m.b.o.Store.Queues(context.WithoutCancel(ctx), now)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("asking whether messages wait for money: %w", err)
+	case queues.Held > 0:
+		err = fmt.Errorf("%d messages wait until it has room for them", queues.Held)
+	}
+	m.b.note(partBudget, err)
+}
+
+// bounded tells whether any budget bounds anything.
+func bounded(b core.Budgets) bool {
+	for _, each := range b.Countries {
+		if each != (core.Budget{}) {
+			return true
+		}
+	}
+	return b.Total != (core.Budget{}) || b.Country != (core.Budget{})
 }
 
 // wait returns when there may be something to claim.

@@ -28,6 +28,7 @@ const (
 	writeTimeout = 10 * time.Second
 	eventLease   = 30 * time.Second
 	headEvery    = time.Second
+	lostQuiet    = time.Minute           // between two tellings that traffic events were lost
 	gathering    = 10 * time.Millisecond // a tenth of what the queue holds at 10,000 events a second
 	watching     = 50 * time.Millisecond
 
@@ -36,6 +37,7 @@ const (
 	stopBound = 25 * time.Second
 
 	budgetPause = 30 * time.Second // until a message is offered again that no budget had room for
+	askEvery    = 5 * time.Second  // how often it is asked how many such messages there are
 	firstPause  = time.Second      // after a failure, doubling
 	maxPause    = 30 * time.Second
 )
@@ -75,7 +77,7 @@ func New(o Options) *Outbox {
 	if o.Poll == 0 {
 		o.Poll = time.Second
 	}
-	b := &Outbox{o: o, failing: map[string]error{}, parts: []string{partMessages, partSending}}
+	b := &Outbox{o: o, failing: map[string]error{}, parts: []string{partMessages, partSending, partBudget}}
 	for _, s := range o.Sinks {
 		b.carriers = append(b.carriers, newCarrier(b, s))
 	}

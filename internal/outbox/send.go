@@ -21,6 +21,8 @@ const (
 	reasonExpired     = "expired"              // too late to be of use
 	reasonRefused     = "refused"              // the provider will never take it
 	reasonUnavailable = "provider_unavailable" // the provider did not take it this time
+	reasonTries       = "too_many_tries"       // claimed so often as it may be, and never settled
+	reasonBudget      = "budget"               // too late, and no budget had room for it before
 )
 
 // attempt is how one try to send a message ended.
@@ -128,25 +130,56 @@ func pauseBefore(tries int) time.Duration {
 
 // event tells of an attempt: never its text, its whole number, or its challenge.
 func (m *messenger) event(id string, message core.Message, a attempt, s core.SettleMessage) event.Event {
+	e := about(id, message, s.Now)
+	e.Attributes["provider"] = s.Provider
+	switch {
+	case a.withheld:
+		e.Name = event.SMSWithheld
+	case a.reason != "":
+		fail(&e, a.reason, s.State == core.MessageQueued)
+	}
+	return e
+}
+
+// about is what the events of a message share, as if it had been sent.
+func about(id string, message core.Message, now time.Time) event.Event {
 	e := event.Event{
-		ID: id, Time: s.Now, Name: event.SMSSent, Outcome: event.Success, Method: string(message.Channel),
+		ID: id, Time: now, Name: event.SMSSent, Outcome: event.Success, Method: string(message.Channel),
 		UserID: message.UserID, PhoneNumber: message.PhoneMasked, PhonePseudonym: message.PhoneKey,
 		RequestID: message.RequestID,
 		Attributes: event.Attributes{
-			"message_id": message.ID, "purpose": message.Purpose, "provider": s.Provider, "try": int64(message.Tries),
+			"message_id": message.ID, "purpose": message.Purpose, "try": int64(message.Tries),
 		},
 	}
 	if message.Country != "" {
 		e.Attributes["country"] = message.Country
 	}
-	switch {
-	case a.withheld:
-		e.Name = event.SMSWithheld
-	case a.reason != "":
-		e.Name, e.Outcome, e.Reason = event.SMSSendFailed, event.Failure, a.reason
-		e.Attributes["will_retry"] = s.State == core.MessageQueued
-	}
 	return e
+}
+
+func fail(e *event.Event, reason string, again bool) {
+	e.Name, e.Outcome, e.Reason = event.SMSSendFailed, event.Failure, reason
+	e.Attributes["will_retry"] = again
+}
+
+// tellGivenUp tells of a message that the store took from the queue: no provider
+// had it, or nobody knows.
+func (m *messenger) tellGivenUp(message core.Message) {
+	id, err := m.b.newID()
+	if err != nil {
+		m.b.o.Log.Error("a message was given up and cannot be told", "message", message.ID, "state", message.State, "error", err)
+		return
+	}
+	reason := reasonExpired
+	switch {
+	case message.State == core.MessageFailed:
+		reason = reasonTries
+	case message.Held:
+		reason = reasonBudget
+	}
+	e := about(id, message, m.b.o.Now())
+	fail(&e, reason, false)
+	m.b.Traffic(e)
 }
 
 // longNumber is what may be a phone number or a code, however it is spaced.

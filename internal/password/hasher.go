@@ -89,6 +89,9 @@ func (h *Hasher) Acquire(ctx context.Context) (*Slot, error) {
 	}
 }
 
+// Slots tells how many may hash at the same time.
+func (h *Hasher) Slots() int { return h.o.Slots }
+
 // Waiting tells how many callers wait for a slot.
 func (h *Hasher) Waiting() int { return int(h.waiting.Load()) }
 

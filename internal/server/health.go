@@ -41,7 +41,11 @@ func (h *health) failing(ctx context.Context) []string {
 	return parts
 }
 
-func (h *health) routes() []dialect.Route {
+// publicWarning is what strangers are told of a warning, which names addresses.
+const publicWarning = "limits by address count everybody as one; the log tells why, and so does this answer on the operators' listener"
+
+// routes are those of one listener.
+func (h *health) routes(public bool) []dialect.Route {
 	ok := dialect.Answer{Status: http.StatusOK, Body: Health{}, Description: "It does."}
 	return []dialect.Route{
 		dialect.JSON(dialect.Route{
@@ -57,6 +61,9 @@ func (h *health) routes() []dialect.Route {
 		}, nil, func(ctx context.Context, _ dialect.Call[dialect.NoBody]) (dialect.Reply, error) {
 			answer := Health{Status: "ok", Failing: h.failing(ctx)}
 			if warning := h.warning(); warning != "" {
+				if public {
+					warning = publicWarning
+				}
 				answer.Warnings = []string{warning}
 			}
 			if len(answer.Failing) > 0 {

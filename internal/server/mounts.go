@@ -20,13 +20,13 @@ import (
 func (s *Server) publicHandler() http.Handler {
 	c := s.parts.core
 	standards := oauth.New(c, s.config.PublicURL)
-	health := dialect.NewTable(s.health.routes())
+	health := dialect.NewTable(s.health.routes(true))
 	shown := pages.New(pages.Options{Inbox: s.parts.inbox, Withheld: c.Withheld, DefaultRegion: s.config.DefaultRegion})
 	mounts := []dialect.Mount{
 		{Prefix: "/v1/", Handler: native.New(c)},
 		{Prefix: "/oauth/", Handler: standards},
 		{Prefix: "/.well-known/", Handler: standards},
-		{Prefix: "/openapi.json", Handler: s.openAPI(aboutPublic, "", native.Routes(nil), oauth.Routes(nil, s.config.PublicURL), s.health.routes())},
+		{Prefix: "/openapi.json", Handler: s.openAPI(aboutPublic, "", native.Routes(nil), oauth.Routes(nil, s.config.PublicURL), s.health.routes(true))},
 		{Prefix: "/healthz", Handler: health},
 		{Prefix: "/readyz", Handler: health},
 		{Prefix: "/", Handler: exactly("/", shown)},
@@ -47,7 +47,7 @@ func (s *Server) publicHandler() http.Handler {
 // operatorHandler is what operators reach; nothing of it is on the public
 // listener.
 func (s *Server) operatorHandler() http.Handler {
-	health := dialect.NewTable(s.health.routes())
+	health := dialect.NewTable(s.health.routes(false))
 	shown := pages.New(pages.Options{})
 	watching := []dialect.Route{s.parts.watch.route()}
 	return s.around(s.edge(), s.config.OperatorListen, loopbackHosts(s.config.OperatorListen), dialect.Mounts(
@@ -55,7 +55,7 @@ func (s *Server) operatorHandler() http.Handler {
 		dialect.Mount{Prefix: "/metrics", Handler: dialect.NewTable(watching)},
 		dialect.Mount{Prefix: "/healthz", Handler: health},
 		dialect.Mount{Prefix: "/readyz", Handler: health},
-		dialect.Mount{Prefix: "/openapi.json", Handler: s.openAPI(aboutOperators, dialect.BearerAPIKey, admin.Routes(nil), watching, s.health.routes())},
+		dialect.Mount{Prefix: "/openapi.json", Handler: s.openAPI(aboutOperators, dialect.BearerAPIKey, admin.Routes(nil), watching, s.health.routes(false))},
 		dialect.Mount{Prefix: "/docs", Handler: shown},
 		dialect.Mount{Prefix: "/assets/", Handler: shown},
 	))
@@ -64,7 +64,7 @@ func (s *Server) operatorHandler() http.Handler {
 // routeNames are those that answers are counted by.
 func routeNames() []string {
 	var names []string
-	for _, route := range slices.Concat(native.Routes(nil), oauth.Routes(nil, ""), admin.Routes(nil), (&health{}).routes()) {
+	for _, route := range slices.Concat(native.Routes(nil), oauth.Routes(nil, ""), admin.Routes(nil), (&health{}).routes(false)) {
 		names = append(names, route.Name)
 	}
 	return append(names, metricsRoute)

@@ -14,6 +14,10 @@ import (
 const (
 	mostStored    = 1000
 	longestStored = 30 * 24 * time.Hour
+
+	// The store looks at an hour of sends for the waits between them, the longest of
+	// which is ten times the window (C-39).
+	longestWait = 6 * time.Minute
 )
 
 // LimitTable is every limit that the setting limits may change.
@@ -29,6 +33,9 @@ func LimitTable() []config.Named {
 			named.Least.N = 1
 			named.Most = config.Rate{N: mostStored, Window: longestStored}
 		}
+		if core.SendLimit(row.Name) == core.SendWait {
+			named.Most.Window = longestWait
+		}
 		if slices.Contains([]core.SendLimit{core.SendHour, core.SendDay}, core.SendLimit(row.Name)) {
 			named.Least.Window, named.Most.Window = row.Window, row.Window
 		}
@@ -41,7 +48,11 @@ func LimitTable() []config.Named {
 func AlertTable() []config.Named {
 	var table []config.Named
 	for _, row := range event.AlertTable() {
-		table = append(table, config.Named{Name: row.Name, Rate: config.Rate{N: row.N, Window: row.Window}, Doc: row.Doc})
+		named := config.Named{Name: row.Name, Rate: config.Rate{N: row.N, Window: row.Window}, Doc: row.Doc}
+		if row.Percent {
+			named.Most = config.Rate{N: 100, Window: longestStored}
+		}
+		table = append(table, named)
 	}
 	return table
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"net/http"
-	"runtime"
 	"time"
 
 	"github.com/countersign/countersign/internal/config"
@@ -42,11 +41,10 @@ func (w *watch) read(p *parts) {
 	gauge := func(name, help string, read func() float64) { w.metrics.Gauge(name, help, nil, read) }
 	gauge(event.GaugeHashesRunning, "Passwords being hashed.", func() float64 { return float64(p.hasher.Busy()) })
 	gauge(event.GaugeHashesWaiting, "Requests that wait for a slot to hash in.", func() float64 { return float64(p.hasher.Waiting()) })
-	gauge(event.GaugeHashSlots, "How many passwords may be hashed at the same time.", func() float64 {
-		return float64(max(1, runtime.GOMAXPROCS(0)-1))
-	})
+	gauge(event.GaugeHashSlots, "How many passwords may be hashed at the same time.", func() float64 { return float64(p.hasher.Slots()) })
 	gauge(event.GaugeMessages, "Messages that are due or being sent.", func() float64 { return float64(p.queues().Messages) })
-	gauge(event.GaugeOldestMessage, "How long the oldest of them has been due.", func() float64 { return p.queues().OldestMessage.Seconds() })
+	gauge(event.GaugeOldestMessage, "How old the oldest of them is.", func() float64 { return p.queues().OldestMessage.Seconds() })
+	gauge(event.GaugeHeldMessages, "Messages that no budget has room for now.", func() float64 { return float64(p.queues().Held) })
 	for _, sink := range []string{"file", "watch"} {
 		w.metrics.Gauge(event.GaugeEventsBehind, "Account events that a sink has not had yet.", map[string]string{"sink": sink},
 			func() float64 { return float64(p.queues().EventsBehind[sink]) })

@@ -219,10 +219,10 @@ func (h *house) messages() []core.Message {
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		if len(batch) == 0 {
+		if len(batch.Messages) == 0 {
 			return h.claimed
 		}
-		h.claimed = append(h.claimed, batch...)
+		h.claimed = append(h.claimed, batch.Messages...)
 	}
 }
 

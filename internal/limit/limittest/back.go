@@ -63,7 +63,7 @@ func backLapsed(w *world) {
 		c := of(rule, "k")
 		w.now = noon
 		w.passes(c)
-		for _, later := range []time.Duration{rule.Window, 5 * rule.Window} {
+		for _, later := range []time.Duration{rule.Window + slot(rule), 5 * rule.Window} {
 			w.now = noon.Add(later)
 			w.fill(c)
 			w.giveBack(noon, c)
@@ -77,16 +77,16 @@ func backNothing(w *world) {
 		c := of(rule, "k")
 		w.giveBack(w.now, c, of(rule, "nobody's"))
 		w.fill(c)
-		w.giveBack(w.now.Add(-time.Second), c)
-		w.giveBack(w.now.Add(time.Second), c)
+		w.giveBack(w.now.Add(-slot(rule)-time.Second), c)
+		w.giveBack(w.now.Add(slot(rule)+time.Second), c)
 		w.giveBack(w.now, of(rule, "l"))
 		w.giveBack(w.now, of(limit.Rule{Name: "elsewhere", N: rule.N, Window: rule.Window}, "k"))
 		w.refused(rule, c)
 	}
 }
 
-// What is given back late has drained meanwhile: a GCRA that takes an interval
-// off whenever it is told to lends that time to others twice.
+// What is given back late may have lapsed meanwhile: a bucket that drains and takes
+// off whatever it is told to lends that time to others twice.
 func backAndForth(w *world) {
 	for _, rule := range []limit.Rule{few, most, large} {
 		w.now = noon

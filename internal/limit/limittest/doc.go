@@ -3,8 +3,8 @@
 //
 // The suite tells the time with every call and never waits; an engine that puts
 // its own time in its place is to be opened with that off. Rules up to N = 256
-// must be exact; above it an engine may pass fewer, within the bounds that the
-// suite states, but never more.
+// must be exact; above it an engine may keep times by slots of a 64th of the
+// window: what passed counts up to a slot longer, never less.
 //
 // What stays out: how an engine stores, and what bounds it.
 //

@@ -48,6 +48,15 @@ var (
 	other = limit.Rule{Name: "other", N: 5, Window: time.Hour}
 )
 
+// slot is how much longer than the window a take may count: not at all up to
+// N = 256, a 64th of the window above.
+func slot(rule limit.Rule) time.Duration {
+	if rule.N <= 256 {
+		return 0
+	}
+	return (rule.Window + 63) / 64
+}
+
 // world is a limiter and a clock.
 type world struct {
 	*testing.T

@@ -17,6 +17,7 @@ func tallies(s suite) {
 	s.shows("a sum lapses a slot after its window", tallyLapses)
 	s.shows("a slot lapses without the others", tallySlides)
 	s.shows("a caller whose time is a slot behind still adds", tallyBehind)
+	s.shows("names and keys are tallied each for itself", tallyNames)
 	s.shows("tallies and limits know nothing of one another", tallyApart)
 }
 
@@ -87,8 +88,24 @@ func tallyBehind(w *world) {
 	equal(w, "sum", w.tally(hourly("k", 0))[0].Sum, 3)
 }
 
+func tallyNames(w *world) {
+	w.tally(hourly("k", 7))
+	for _, other := range []limit.Tally{
+		{Name: "n", Key: "k", Window: time.Hour}, {Name: "nk", Window: time.Hour}, {Name: "k", Window: time.Hour},
+	} {
+		equal(w, "of another name", w.tally(other)[0], limit.Tallied{})
+		other.Add = 2
+		equal(w, "and with its own", w.tally(other)[0].Sum, 2)
+	}
+	equal(w, "sum", w.tally(hourly("k", 0))[0].Sum, 7)
+}
+
 func tallyApart(w *world) {
 	w.tally(hourly("k", 1000))
 	equal(w, "passed", w.fill(of(few, "k")), few.N)
+	unnamed := limit.Rule{N: 5, Window: time.Hour}
+	for range unnamed.N {
+		w.passes(of(unnamed, "k"))
+	}
 	equal(w, "sum", w.tally(hourly("k", 0))[0].Sum, 1000)
 }

@@ -28,7 +28,7 @@ func TestClaimsOfAKilledRunAreReleased(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(claimed), len(told)
+		return len(claimed.Messages), len(told)
 	}
 	if messages, events := claim(killed, "killed"); messages != 1 || events != 1 {
 		t.Fatalf("claimed %d messages and %d events", messages, events)

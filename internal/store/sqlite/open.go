@@ -184,6 +184,7 @@ func (s *Store) releaseClaims(ctx context.Context) error {
 	_, err := write(ctx, s, "releasing claims", func(tx *tx) struct{} {
 		tx.exec("UPDATE messages SET holder = '', due_at = 0 WHERE settled_at = 0 AND holder <> ''")
 		tx.exec("UPDATE sinks SET holder = '', lease_until = 0 WHERE holder <> ''")
+		tx.exec("UPDATE watchers SET holder = '', lease_until = 0 WHERE holder <> ''")
 		return struct{}{}
 	})
 	return err

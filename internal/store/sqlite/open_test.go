@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/internal/core"
 )
@@ -155,6 +156,18 @@ func TestC101ErasureLeavesNothingInTheFiles(t *testing.T) {
 	}
 	m := &maker{prefix: "erase"}
 	got := account(t, s, m, "number")
+	sent := begun(t, s, m, core.PurposePhoneChange, got, "another number")
+	claim := core.Claim{Holder: "a", Limit: 10, Lease: time.Minute, Now: noon}
+	claimed, err := s.ClaimMessages(t.Context(), core.ClaimMessages{Claim: claim})
+	if err != nil || len(claimed.Messages) != 1 || claimed.Messages[0].ChallengeID != sent.ID {
+		t.Fatalf("claimed %v, %v", claimed, err)
+	}
+	settled := core.SettleMessage{
+		ID: claimed.Messages[0].ID, Holder: "a", State: core.MessageSent, Provider: "provider of one", ProviderRef: "reference of one", Now: noon,
+	}
+	if outcome, err := s.SettleMessage(t.Context(), settled); err != nil || outcome != core.Done {
+		t.Fatalf("%q, %v", outcome, err)
+	}
 	in := core.DeleteUser{SessionID: got.Session.ID, Now: noon}
 	if outcome, err := s.DeleteUser(t.Context(), in); err != nil || outcome != core.Done {
 		t.Fatalf("%q, %v", outcome, err)
@@ -171,7 +184,10 @@ func TestC101ErasureLeavesNothingInTheFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, gone := range []string{"Ada Lovelace", "ada@example.org", "first hash", "sealed number"} {
+		for _, gone := range []string{
+			"Ada Lovelace", "ada@example.org", "first hash", "sealed number", "sealed another number", sent.ID,
+			"provider of one", "reference of one",
+		} {
 			if strings.Contains(string(content), gone) {
 				t.Errorf("%s still has %q", filepath.Base(name), gone)
 			}

@@ -16,13 +16,12 @@ type dueMessage struct {
 }
 
 // ClaimMessages implements core.Store.
-func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) ([]core.Message, error) {
-	return write(ctx, s, "claiming messages", func(tx *tx) []core.Message {
-		var claimed []core.Message
+func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) (core.Claimed, error) {
+	return write(ctx, s, "claiming messages", func(tx *tx) (claimed core.Claimed) {
 		var last dueMessage
 		till := tx.till(in.Budgets, in.Now)
-		for len(claimed) < in.Limit {
-			due := tx.dueAfter(last, in.Now, in.Limit-len(claimed))
+		for len(claimed.Messages) < in.Limit {
+			due := tx.dueAfter(last, in.Now, in.Limit-len(claimed.Messages))
 			if len(due) == 0 {
 				break
 			}
@@ -30,10 +29,14 @@ func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) ([]cor
 			for _, m := range due {
 				if state := m.unsendable(in.Now); state != "" {
 					tx.giveUp(m.ID, state, in.Now)
+					if m.State != core.MessageWithheld {
+						m.State, m.Sealed = state, nil
+						claimed.GivenUp = append(claimed.GivenUp, m.Message)
+					}
 				} else if !till.reserve(m.Message) {
-					tx.exec("UPDATE messages SET holder = '', due_at = ? WHERE id = ?", in.Now.Add(in.HoldFor), m.ID)
+					tx.exec("UPDATE messages SET holder = '', due_at = ?, held = 2 WHERE id = ?", in.Now.Add(in.HoldFor), m.ID)
 				} else {
-					claimed = append(claimed, tx.lease(m, in.Claim))
+					claimed.Messages = append(claimed.Messages, tx.lease(m, in.Claim))
 				}
 			}
 		}
@@ -48,7 +51,7 @@ func (tx *tx) dueAfter(last dueMessage, now time.Time, limit int) []dueMessage {
 	return collect(tx, `SELECT m.position, c.sealed, c.id IS NOT NULL AND (c.sealed IS NULL OR c.redeemed_at > 0 OR c.voided_at > 0
 			OR c.guesses_left <= 0 OR c.expires_at <= ?1),
 		m.id, m.challenge_id, m.user_id, m.purpose, m.channel, m.phone_key, m.phone_masked,
-		m.sealed, m.sealed_for, m.state, m.tries, m.bucket, m.country, m.price, m.created_at, m.expires_at, m.request_id
+		m.sealed, m.sealed_for, m.state, m.tries, m.held, m.bucket, m.country, m.price, m.created_at, m.expires_at, m.request_id
 		FROM messages m LEFT JOIN challenges c ON c.id = m.challenge_id
 		WHERE m.settled_at = 0 AND m.due_at <= ?1 AND (m.created_at, m.position) > (?2, ?3)
 		ORDER BY m.created_at, m.position LIMIT ?4`,
@@ -60,8 +63,7 @@ func (tx *tx) dueAfter(last dueMessage, now time.Time, limit int) []dueMessage {
 // lease counts a try and gives the message to whoever claims it, with its text.
 func (tx *tx) lease(m dueMessage, in core.Claim) core.Message {
 	m.Tries++
-	tx.exec(`UPDATE messages SET tries = ?, holder = ?, due_at = ?, reserved = ?, reserved_at = ?,
-		due_since = CASE holder WHEN '' THEN due_at ELSE due_since END WHERE id = ?`,
+	tx.exec(`UPDATE messages SET tries = ?, holder = ?, due_at = ?, reserved = ?, reserved_at = ?, held = min(held, 1) WHERE id = ?`,
 		m.Tries, in.Holder, in.Now.Add(in.Lease), int64(priceOf(m.Message)), in.Now, m.ID)
 	if m.ChallengeID != "" {
 		m.Sealed, m.SealedFor = m.text, m.ChallengeID
@@ -82,7 +84,7 @@ func (m dueMessage) unsendable(now time.Time) core.MessageState {
 
 // giveUp takes a message from the queue, and its text.
 func (tx *tx) giveUp(id string, state core.MessageState, now time.Time) {
-	tx.exec("UPDATE messages SET state = ?, sealed = NULL, holder = '', settled_at = ? WHERE id = ?", string(state), now, id)
+	tx.exec("UPDATE messages SET state = ?, sealed = NULL, holder = '', settled_at = ?, held = min(held, 1) WHERE id = ?", string(state), now, id)
 }
 
 // SettleMessage implements core.Store.

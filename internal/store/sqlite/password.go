@@ -79,7 +79,7 @@ func (s *Store) OpenSession(ctx context.Context, in core.OpenSession) (core.Sess
 			return core.SessionResult{Outcome: core.Disabled, User: user}
 		}
 		user = tx.upgrade(user, in.Upgraded)
-		return core.SessionResult{Outcome: core.Done, User: user, Session: tx.open(in.SignIn, user, in.Now)}
+		return core.SessionResult{Outcome: core.Done, User: user, Session: tx.open(in.SignIn, user, byPassword, in.Now)}
 	})
 }
 

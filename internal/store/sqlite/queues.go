@@ -11,18 +11,17 @@ import (
 func (s *Store) Queues(ctx context.Context, now time.Time) (core.Queues, error) {
 	return read(ctx, s, "reading the queues", func(tx *tx) core.Queues {
 		queues := core.Queues{EventsBehind: map[string]int64{}}
-		var oldest time.Time
-		// A claim moves due_at; a run that was killed leaves it at zero.
-		tx.one(`SELECT count(*), coalesce(min(max(created_at, CASE holder WHEN '' THEN due_at ELSE due_since END)), 0)
-			FROM messages WHERE settled_at = 0 AND (due_at <= ? OR holder <> '')`, func(r *row) {
-			queues.Messages, oldest = r.long(), r.time()
+		tx.one("SELECT count(*) FROM messages WHERE settled_at = 0 AND (due_at <= ? OR holder <> '')", func(r *row) {
+			queues.Messages = r.long()
 		}, now)
-		if queues.Messages > 0 {
-			queues.OldestMessage = max(0, now.Sub(oldest))
-		}
+		tx.one("SELECT count(*) FROM messages WHERE held = 2", func(r *row) { queues.Held = r.long() })
+		tx.one("SELECT created_at FROM messages WHERE settled_at = 0 ORDER BY created_at LIMIT 1", func(r *row) {
+			queues.OldestMessage = max(0, now.Sub(r.time()))
+		})
 		// Positions have no gaps, and what is swept lies before all that is kept.
 		tx.all(`SELECT name, max(0, coalesce((SELECT max(position) FROM events), 0)
-			- max(settled, coalesce((SELECT min(position) FROM events), 0) - 1)) FROM sinks`, func(r *row) {
+			- max(settled, coalesce((SELECT min(position) FROM events), 0) - 1))
+			FROM (SELECT name, settled FROM sinks UNION ALL SELECT name, settled FROM watchers)`, func(r *row) {
 			name := r.text()
 			queues.EventsBehind[name] = r.long()
 		})

@@ -23,7 +23,7 @@ func (s *Store) RedeemSignup(ctx context.Context, in core.RedeemSignup) (core.Re
 		}
 		tx.redeem(j, in.Session.ID)
 		tx.exec(voidSignups, in.Now, j.Challenge.Phone.Key)
-		j.Session = tx.open(in.SignIn, j.User, in.Now)
+		j.Session = tx.open(in.SignIn, j.User, bySMS, in.Now)
 		j.Outcome = core.Done
 		return j.RedeemResult
 	})
@@ -62,7 +62,7 @@ func (s *Store) RedeemLogin(ctx context.Context, in core.RedeemLogin) (core.Rede
 			return j.RedeemResult
 		}
 		tx.redeem(j, in.Session.ID)
-		j.Session = tx.open(in.SignIn, j.User, in.Now)
+		j.Session = tx.open(in.SignIn, j.User, bySMS, in.Now)
 		j.Outcome = core.Done
 		return j.RedeemResult
 	})
@@ -83,6 +83,7 @@ func (s *Store) RedeemReauthentication(ctx context.Context, in core.RedeemReauth
 		j.Challenge.OpenedCounter = renewed.Counter + 1
 		tx.redeem(j, in.SessionID)
 		j.Session = tx.confirm(in.SessionID, core.MethodSMS, in.TokenKeyID, in.Now)
+		tx.proveDevice(j.Session.DeviceID, in.Now)
 		tx.tell(in.OnConfirmed, j.User, in.SessionID)
 		j.Outcome = core.Done
 		return j.RedeemResult
@@ -124,7 +125,7 @@ func (s *Store) RedeemReset(ctx context.Context, in core.RedeemReset) (core.Rede
 		j.User = tx.setPassword(j.User, in.Hash, in.HistoryKeep, in.Now)
 		tx.queue(in.Notice)
 		tx.tell(in.OnReset, j.User, in.Session.ID)
-		j.Session = tx.open(in.SignIn, j.User, in.Now)
+		j.Session = tx.open(in.SignIn, j.User, bySMS, in.Now)
 		j.Outcome = core.Done
 		return j.RedeemResult
 	})

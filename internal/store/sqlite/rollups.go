@@ -1,10 +1,8 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -12,12 +10,13 @@ import (
 	"github.com/countersign/countersign/internal/event"
 )
 
-// rollupSpans are the slots in which events are counted, the finest first, and
-// how long they are kept.
-var rollupSpans = [...]struct{ slot, kept time.Duration }{
-	{time.Minute, 2 * 24 * time.Hour},
-	{10 * time.Minute, 8 * 24 * time.Hour},
-	{time.Hour, 90 * 24 * time.Hour},
+// rollupSpans are the slots in which events are counted, the finest first, how
+// long they are kept, and over how long they are summed (the last over all that
+// is longer).
+var rollupSpans = [...]struct{ slot, kept, summed time.Duration }{
+	{time.Minute, 2 * 24 * time.Hour, 2 * time.Hour},
+	{10 * time.Minute, 8 * 24 * time.Hour, 2 * 24 * time.Hour},
+	{time.Hour, 90 * 24 * time.Hour, 90 * 24 * time.Hour},
 }
 
 // AddRollups implements core.Store.
@@ -48,36 +47,38 @@ func (s *Store) Stats(ctx context.Context, in core.StatsQuery) ([]event.Rollup, 
 	}
 	return read(ctx, s, "reading statistics", func(tx *tx) []event.Rollup {
 		if in.By == 0 {
-			return sums(tx.counts(in, tx.finest(in.Since)))
+			return tx.counts(in, tx.summed(in), "0")
 		}
-		return tx.counts(in, in.By)
+		return tx.counts(in, in.By, "starts_at")
 	})
 }
 
-// finest gives the finest slots that reach back to a time.
-func (tx *tx) finest(since time.Time) time.Duration {
+// summed gives the slots of which a sum is made: such as suit its window, or the
+// finest that reach back to its beginning.
+func (tx *tx) summed(in core.StatsQuery) time.Duration {
 	whole := map[time.Duration]time.Time{} // from when on
 	tx.all("SELECT span, since FROM rollup_spans", func(r *row) {
 		slot := time.Duration(r.long()) * time.Millisecond
 		whole[slot] = r.time()
 	})
 	for _, span := range rollupSpans {
-		if !slotOf(since, span.slot).Before(whole[span.slot]) {
+		if in.Until.Sub(in.Since) <= span.summed+span.slot && !slotOf(in.Since, span.slot).Before(whole[span.slot]) {
 			return span.slot
 		}
 	}
 	return rollupSpans[len(rollupSpans)-1].slot
 }
 
-// counts reads the counts of all instances by slots of one length.
-func (tx *tx) counts(in core.StatsQuery, slot time.Duration) []event.Rollup {
+// counts reads the counts of all instances by slots of one length: each series'
+// sum at a time, or with at "0", its sum over all of them.
+func (tx *tx) counts(in core.StatsQuery, slot time.Duration, at string) []event.Rollup {
 	var names strings.Builder // with a blank around each
 	for _, name := range in.Names {
 		names.WriteString(" " + string(name) + " ")
 	}
-	return collect(tx, `SELECT starts_at, name, method, outcome, reason, country, provider, sum(n) FROM rollups
+	return collect(tx, "SELECT "+at+` AS at, name, method, outcome, reason, country, provider, sum(n) FROM rollups
 		WHERE span = ?1 AND starts_at >= ?2 AND starts_at < ?3 AND (?4 = '' OR instr(?4, ' ' || name || ' ') > 0)
-		GROUP BY starts_at, name, method, outcome, reason, country, provider`, func(r *row) event.Rollup {
+		GROUP BY at, name, method, outcome, reason, country, provider`, func(r *row) event.Rollup {
 		return event.Rollup{
 			Minute: r.time(),
 			Series: event.Series{
@@ -87,24 +88,6 @@ func (tx *tx) counts(in core.StatsQuery, slot time.Duration) []event.Rollup {
 			N: r.long(),
 		}
 	}, slot.Milliseconds(), slotOf(in.Since, slot), slotOf(in.Until, slot), names.String())
-}
-
-// sums adds up the slots of each series.
-func sums(counts []event.Rollup) []event.Rollup {
-	total := map[event.Series]int64{}
-	for _, each := range counts {
-		total[each.Series] += each.N
-	}
-	all := make([]event.Rollup, 0, len(total))
-	for series, n := range total {
-		all = append(all, event.Rollup{Series: series, N: n})
-	}
-	slices.SortFunc(all, func(a, b event.Rollup) int {
-		return cmp.Or(cmp.Compare(a.Series.Name, b.Series.Name), cmp.Compare(a.Series.Method, b.Series.Method),
-			cmp.Compare(a.Series.Outcome, b.Series.Outcome), cmp.Compare(a.Series.Reason, b.Series.Reason),
-			cmp.Compare(a.Series.Country, b.Series.Country), cmp.Compare(a.Series.Provider, b.Series.Provider))
-	})
-	return all
 }
 
 // sweepRollups drops counts past their time, and keeps in mind from when on

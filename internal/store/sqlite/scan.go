@@ -25,7 +25,7 @@ const (
 		dialect, thumbprint, country`
 
 	messageColumns = `id, challenge_id, user_id, purpose, channel, phone_key, phone_masked,
-		sealed, sealed_for, state, tries, bucket, country, price, created_at, expires_at, request_id`
+		sealed, sealed_for, state, tries, held, bucket, country, price, created_at, expires_at, request_id`
 )
 
 // usersOf joins what a user is made of; sessionsOf adds a session's.
@@ -82,7 +82,7 @@ func readMessage(r *row) core.Message {
 	return core.Message{
 		ID: r.text(), ChallengeID: r.text(), UserID: r.text(), Purpose: r.text(), Channel: core.Channel(r.text()),
 		PhoneKey: r.text(), PhoneMasked: r.text(), Sealed: r.blob(), SealedFor: r.text(),
-		State: core.MessageState(r.text()), Tries: r.int(),
+		State: core.MessageState(r.text()), Tries: r.int(), Held: r.long() > 0,
 		Bucket: r.text(), Country: r.text(), Price: core.Money(r.long()),
 		CreatedAt: r.time(), ExpiresAt: r.time(), RequestID: r.text(),
 	}
@@ -170,7 +170,7 @@ func (tx *tx) queue(m core.Message) {
 		challenge = m.ChallengeID
 	}
 	tx.exec("INSERT INTO messages ("+messageColumns+`, due_at, holder, settled_at, provider, provider_ref)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0, '', '')`,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, '', 0, '', '')`,
 		m.ID, challenge, m.UserID, m.Purpose, string(m.Channel), m.PhoneKey, m.PhoneMasked,
 		m.Sealed, m.SealedFor, string(m.State), m.Tries, m.Bucket, m.Country, int64(m.Price), m.CreatedAt, m.ExpiresAt, m.RequestID, m.CreatedAt)
 	tx.queuedMessage = true

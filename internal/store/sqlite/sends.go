@@ -51,8 +51,9 @@ func (tx *tx) sends(phoneKey, bucket string, limits core.SendLimits, now time.Ti
 	case limits.Hour <= 0 && len(limits.Waits) == 0:
 		return s
 	}
-	tx.all(`SELECT m.created_at, c.redeemed_at = 0 FROM messages m CROSS JOIN challenges c ON c.id = m.challenge_id
-		WHERE m.phone_key = ? AND m.bucket = ? AND m.created_at > ? AND m.challenge_id IS NOT NULL
+	tx.all(`SELECT m.created_at, coalesce(c.redeemed_at = 0, m.erased = 'open')
+		FROM messages m LEFT JOIN challenges c ON c.id = m.challenge_id
+		WHERE m.phone_key = ? AND m.bucket = ? AND m.created_at > ? AND (m.challenge_id IS NOT NULL OR m.erased <> '')
 		ORDER BY m.created_at DESC`, func(r *row) {
 		at := r.time()
 		s.at = append(s.at, at)

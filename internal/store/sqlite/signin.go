@@ -7,11 +7,15 @@ import (
 )
 
 // open opens a session for a user, on the device that was known or on a new
-// one, and ends the surplus. It tells of both.
-func (tx *tx) open(in core.SignIn, user core.User, now time.Time) core.Session {
+// one, and ends the surplus. It tells of both. A code, where that is the
+// method, proves the device, too.
+func (tx *tx) open(in core.SignIn, user core.User, method string, now time.Time) core.Session {
 	session := in.Session
 	session.UserID = user.ID
 	session.DeviceID = tx.keepDevice(in, user.ID, now)
+	if method == bySMS {
+		tx.proveDevice(session.DeviceID, now)
+	}
 	tx.insertSession(session)
 	tx.tell(in.OnSignedIn, user, session.ID)
 	tx.endSurplus(in, user, session.ID, now)
@@ -32,6 +36,11 @@ func (tx *tx) keepDevice(in core.SignIn, userID string, now time.Time) string {
 	device.UserID = userID
 	tx.insertDevice(device)
 	return device.ID
+}
+
+// proveDevice keeps when a code was first redeemed on a device.
+func (tx *tx) proveDevice(id string, now time.Time) {
+	tx.exec("UPDATE devices SET proved_at = ? WHERE id = ? AND proved_at = 0", now, id)
 }
 
 // endSurplus ends the longest unseen session of a user who now has more than

@@ -10,25 +10,29 @@ import (
 
 // sink is one sink's place in the events.
 type sink struct {
+	table            string // sinks, or watchers
 	settled, claimed int64
 	holder           string
 	leaseUntil       time.Time
 }
 
-// sink finds a sink. One that was never seen is kept from now on: no event may
-// be swept that it has not settled. It begins with all that are kept, or
-// fromNow, with those to come.
+// sink finds a sink. One that was never seen is kept from now on: it begins with
+// all events that are kept, and none may be swept that it has not settled. Or
+// fromNow, it watches: it begins with those to come, and no sweep looks at it.
 func (tx *tx) sink(name string, fromNow bool) (s sink) {
-	found := tx.one("SELECT settled, claimed, holder, lease_until FROM sinks WHERE name = ?", func(r *row) {
-		s = sink{settled: r.long(), claimed: r.long(), holder: r.text(), leaseUntil: r.time()}
+	found := tx.one(`SELECT 'sinks', settled, claimed, holder, lease_until FROM sinks WHERE name = ?1
+		UNION ALL SELECT 'watchers', settled, claimed, holder, lease_until FROM watchers WHERE name = ?1`, func(r *row) {
+		s = sink{table: r.text(), settled: r.long(), claimed: r.long(), holder: r.text(), leaseUntil: r.time()}
 	}, name)
 	if found {
 		return s
 	}
+	s.table = "sinks"
 	if fromNow {
+		s.table = "watchers"
 		tx.one("SELECT max(position) FROM events", func(r *row) { s.settled = r.long() })
 	}
-	tx.exec("INSERT INTO sinks (name, settled) VALUES (?, ?)", name, s.settled)
+	tx.exec("INSERT INTO "+s.table+" (name, settled) VALUES (?, ?)", name, s.settled)
 	return s
 }
 
@@ -50,7 +54,7 @@ func (s *Store) ClaimEvents(ctx context.Context, name string, in core.Claim) ([]
 				return tx.readEvent(r)
 			}, sink.settled, in.Limit)
 		if len(events) > 0 { // an idle poll writes nothing
-			tx.exec("UPDATE sinks SET claimed = ?, holder = ?, lease_until = ? WHERE name = ?",
+			tx.exec("UPDATE "+sink.table+" SET claimed = ?, holder = ?, lease_until = ? WHERE name = ?",
 				sink.claimed, in.Holder, in.Now.Add(in.Lease), name)
 		}
 		return events
@@ -89,7 +93,7 @@ func (tx *tx) settle(s sink, in core.SettleEvents) bool {
 	case s.holder != in.Holder || through > s.claimed:
 		return false
 	}
-	tx.exec("UPDATE sinks SET settled = max(settled, ?), holder = '', lease_until = 0 WHERE name = ?", through, in.Sink)
+	tx.exec("UPDATE "+s.table+" SET settled = max(settled, ?), holder = '', lease_until = 0 WHERE name = ?", through, in.Sink)
 	return true
 }
 

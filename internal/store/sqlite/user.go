@@ -38,17 +38,29 @@ func (s *Store) DeleteUser(ctx context.Context, in core.DeleteUser) (core.Outcom
 		if !alive {
 			return core.SessionEnded
 		}
-		for _, erase := range []string{
-			"DELETE FROM messages WHERE phone_key = ?2 OR (user_id = ?1 AND user_id <> '')",
-			"DELETE FROM challenges WHERE phone_key = ?2 OR (user_id = ?1 AND user_id <> '')",
-		} {
-			tx.exec(erase, user.ID, user.Phone.Key)
-		}
+		lapsed := in.Now.Add(-sendDay)
+		tx.exec(keepCounted, user.ID, user.Phone.Key, lapsed, in.Now, sendDay.Milliseconds())
+		tx.exec("DELETE FROM messages WHERE "+ofUserOrNumber+" AND (erased = '' OR created_at <= ?3)", user.ID, user.Phone.Key, lapsed)
+		tx.exec("DELETE FROM challenges WHERE "+ofUserOrNumber, user.ID, user.Phone.Key)
 		tx.exec("DELETE FROM users WHERE id = ?", user.ID) // takes all that references it along
 		tx.tell(in.Event, user, in.SessionID)
 		return core.Done
 	})
 }
+
+const (
+	ofUserOrNumber = "(phone_key = ?2 OR (user_id = ?1 AND user_id <> ''))"
+
+	// keepCounted leaves of the messages of challenges that are erased what is
+	// counted of the day (C-39), apart from them: nobody is sent more to by
+	// deleting accounts. They lapse when nothing counts them any more, as notices do.
+	keepCounted = `UPDATE messages SET challenge_id = NULL,
+		erased = (SELECT iif(c.redeemed_at = 0, 'open', 'redeemed') FROM challenges c WHERE c.id = challenge_id),
+		user_id = '', phone_masked = '', sealed = NULL, sealed_for = '', provider = '', provider_ref = '', request_id = '',
+		state = iif(state = 'queued', 'expired', state), held = min(held, 1),
+		holder = '', settled_at = iif(settled_at = 0, ?4, settled_at), expires_at = created_at + ?5
+		WHERE challenge_id IN (SELECT id FROM challenges WHERE ` + ofUserOrNumber + `) AND created_at > ?3`
+)
 
 // DisableUser implements core.Store. Of a user who is disabled already nothing
 // happens, and nothing is told.
@@ -111,13 +123,14 @@ func (s *Store) User(ctx context.Context, id string) (core.User, error) {
 // Number implements core.Store. It asks the same of a number that nobody has.
 func (s *Store) Number(ctx context.Context, key, deviceID string) (core.NumberState, error) {
 	return read(ctx, s, "reading a number", func(tx *tx) (state core.NumberState) {
-		tx.one(`SELECT coalesce(f.in_row, 0), coalesce(f.last_failed_at, 0), d.id IS NOT NULL, u.id IS NOT NULL, `+userColumns+`
+		tx.one(`SELECT coalesce(f.in_row, 0), coalesce(f.last_failed_at, 0), d.id IS NOT NULL, coalesce(d.proved_at, 0) > 0, u.id IS NOT NULL, `+userColumns+`
 			FROM (SELECT ?1 AS phone_key) n
 			LEFT JOIN failures f ON f.phone_key = n.phone_key AND f.device_id = '' AND f.method = 'sms'
 			LEFT JOIN phones p ON p.phone_key = n.phone_key
 			LEFT JOIN users u ON u.id = p.user_id
 			LEFT JOIN devices d ON d.id = ?2 AND d.user_id = u.id`, func(r *row) {
-			state.CodeFailures, state.LastFailedAt, state.KnownDevice = r.int(), r.time(), r.flag()
+			state.CodeFailures, state.LastFailedAt = r.int(), r.time()
+			state.KnownDevice, state.DeviceProved = r.flag(), r.flag()
 			if found, owner := r.flag(), readUser(r); found {
 				state.User = owner
 			}

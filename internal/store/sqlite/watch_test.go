@@ -27,7 +27,7 @@ func TestWindowsAreReadByIndex(t *testing.T) {
 	tx := &tx{conn: conn}
 	tx.sends("number", "", core.SendLimits{Day: 1}, noon)
 	tx.spentIn("DE", noon)
-	tx.counts(core.StatsQuery{Since: noon, Until: noon}, time.Hour)
+	tx.counts(core.StatsQuery{Since: noon, Until: noon}, time.Hour, "0")
 	if tx.err != nil {
 		t.Fatal(tx.err)
 	}
@@ -129,9 +129,23 @@ func TestReleaseBefore(t *testing.T) {
 	if _, err := db.Exec(insert, "before", created, expires); err != nil {
 		t.Fatal(err)
 	}
-	s := open(t, Options{Path: path})
-	if _, err := db.Exec(insert, "beside", created, expires); err != nil {
+	device := `INSERT INTO devices (id, user_id, label_id, label_name, label_platform, created_at, last_seen_at)
+		VALUES (?1, 'user', '', '', '', ?2, ?2)`
+	if _, err := db.Exec(`INSERT INTO users (id, phone_masked, phone_verified_at, name, email, locale, password_hash,
+		generation, disabled_at, created_at, updated_at) VALUES ('user', '', 0, '', '', '', '', 1, 0, 0, 0)`); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := db.Exec(device, "before", created); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, Options{Path: path})
+	for query, args := range map[string][]any{insert: {"beside", created, expires}, device: {"beside", created}} {
+		if _, err := db.Exec(query, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if before, beside := provedAt(t, s, "before"), provedAt(t, s, "beside"); !before.Equal(noon) || !beside.IsZero() {
+		t.Errorf("a device from before is proved at %v, one that the release before adds at %v", before, beside)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
@@ -142,8 +156,51 @@ func TestReleaseBefore(t *testing.T) {
 	}
 	claim := core.Claim{Holder: "a", Limit: 10, Lease: time.Minute, Now: noon}
 	claimed, err := s.ClaimMessages(t.Context(), core.ClaimMessages{Claim: claim, Budgets: core.Budgets{Total: core.Budget{Hour: 1}}})
-	if err != nil || len(claimed) != 2 {
+	if err != nil || len(claimed.Messages) != 2 {
 		t.Errorf("claimed %v, %v", claimed, err)
+	}
+}
+
+func provedAt(t *testing.T, s *Store, device string) time.Time {
+	t.Helper()
+	at, err := find(t.Context(), s, "reading a device", func(tx *tx) (at time.Time, found bool) {
+		found = tx.one("SELECT proved_at FROM devices WHERE id = ?", func(r *row) { at = r.time() }, device)
+		return at, found
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// The release before has no watchers, and its sweep waits for every row of
+// sinks: after a way back to it events are swept all the same.
+func TestReleaseBeforeSweeps(t *testing.T) {
+	s := open(t, Options{})
+	m := &maker{prefix: "back"}
+	claim := core.Claim{Holder: "a", Limit: 10, Lease: time.Minute, Now: noon}
+	watching := claim
+	watching.FromNow = true
+	for name, claim := range map[string]core.Claim{"watch": watching, "file": claim} {
+		if _, err := s.ClaimEvents(t.Context(), name, claim); err != nil {
+			t.Fatal(err)
+		}
+	}
+	account(t, s, m, m.id())
+	events, err := s.ClaimEvents(t.Context(), "file", claim)
+	if err != nil || len(events) == 0 {
+		t.Fatalf("claimed %v, %v", events, err)
+	}
+	settle := core.SettleEvents{Sink: "file", Holder: "a", Through: events[len(events)-1].ID, Now: noon}
+	if outcome, err := s.SettleEvents(t.Context(), settle); err != nil || outcome != core.Done {
+		t.Fatalf("%q, %v", outcome, err)
+	}
+	kept, err := read(t.Context(), s, "counting", func(tx *tx) (n int) {
+		tx.one("SELECT count(*) FROM events WHERE position > (SELECT coalesce(min(settled), 1 << 62) FROM sinks)", func(r *row) { n = r.int() })
+		return n
+	})
+	if err != nil || kept > 0 {
+		t.Errorf("%d events would not be swept, %v", kept, err)
 	}
 }
 

@@ -25,6 +25,9 @@ func guesses(f flow) {
 	f.shows("C90 takes the code under any master key", guessUnderOldKey)
 	f.shows("drops the sealed message with the last guess", lastGuessDropsText)
 	f.shows("writes no event without an id", guessWithoutEvents)
+	f.shows("C45 fewer guesses where fewer are asked for", fewerGuesses)
+	f.shows("C45 a guess is told again whatever is asked for", fewerRepeats)
+	f.shows("C45 24 wrong codes at once, two evaluated", raceFewer)
 }
 
 // judge is an operation that judges a code of a challenge, with only its Guess
@@ -279,4 +282,71 @@ func guessWithoutEvents(w *world) {
 	in.OnSignedIn = event.Event{}
 	w.outcome(do(w, w.store.RedeemLogin, in).Outcome, core.Done)
 	w.wrote()
+}
+
+// judgeMost types a code while so many guesses of a challenge are evaluated.
+func (w *world) judgeMost(j judged, c core.Challenge, code string, most int) core.RedeemResult {
+	g := w.guess(c, code)
+	g.Most = most
+	return j.judge(w, c, g)
+}
+
+func fewerGuesses(w *world) {
+	for name, j := range judgedBy() {
+		for _, begin := range []func(*world) core.Challenge{j.begin, j.decoy} {
+			c := begin(w)
+			got := w.judgeMost(j, c, wrong, 2)
+			w.outcome(got.Outcome, core.Wrong)
+			equal(w, name+": guesses left of two", got.GuessesLeft, 1)
+			equal(w, name+": guesses left", got.Challenge.GuessesLeft, core.MaxGuesses-1)
+			unchanged := w.watch(watched{user: c.UserID, phone: c.Phone.Key, challenges: []string{c.ID}})
+			for _, code := range []string{right, wrong} { // the one was before
+				w.outcome(w.judgeMost(j, c, code, 1).Outcome, core.Spent)
+			}
+			unchanged()
+			got = w.judgeMost(j, c, wrong, 2)
+			w.outcome(got.Outcome, core.Wrong)
+			equal(w, name+": guesses left of two", got.GuessesLeft, 0)
+			w.outcome(w.judgeMost(j, c, right, 2).Outcome, core.Spent)
+			got = w.judgeMost(j, c, wrong, core.MaxGuesses+1) // no more than there are
+			equal(w, name+": guesses left", got.GuessesLeft, core.MaxGuesses-3)
+			w.outcome(w.judgeMost(j, c, wrong, 0).Outcome, core.Wrong)
+			if !c.Decoy {
+				w.outcome(w.judgeMost(j, c, right, core.MaxGuesses).Outcome, core.Done)
+			}
+		}
+	}
+	j := judgedBy()["login"]
+	expired := j.begin(w)
+	w.setClock(expired.ExpiresAt)
+	w.outcome(w.judgeMost(j, expired, right, 1).Outcome, core.Expired)
+}
+
+func fewerRepeats(w *world) {
+	j := judgedBy()["login"]
+	c := j.begin(w)
+	miss := w.guess(c, wrong)
+	miss.VerifyKey, miss.VerifyBody, miss.KeyLife, miss.Most = mac("key"), mac("body"), keyLife, 1
+	for range 2 {
+		got := j.judge(w, c, miss)
+		w.outcome(got.Outcome, core.Wrong)
+		equal(w, "guesses left", got.GuessesLeft, 0)
+	}
+	redeemed := j.begin(w)
+	in := w.redeemLogin(redeemed)
+	in.VerifyKey, in.VerifyBody, in.KeyLife, in.Most = mac("key"), mac("body"), keyLife, 1
+	w.outcome(do(w, w.store.RedeemLogin, in).Outcome, core.Done)
+	w.outcome(do(w, w.store.RedeemLogin, in).Outcome, core.Repeated)
+}
+
+func raceFewer(w *world) {
+	c := w.beginFor(w.account(), core.PurposeLogin)
+	got := doAtOnce(w, w.store.RedeemLogin, many(24, func(int) core.RedeemLogin {
+		in := core.RedeemLogin{Guess: w.guess(c, wrong), SignIn: w.signIn()}
+		in.Most = 2
+		return in
+	}))
+	counts := tally(got, func(r core.RedeemResult) core.Outcome { return r.Outcome })
+	equal(w, "outcomes", counts, map[core.Outcome]int{core.Wrong: 2, core.Spent: 22})
+	equal(w, "failures of the number", w.number(c.Phone.Key).CodeFailures, 2)
 }

@@ -48,6 +48,7 @@ type queuedOnce struct {
 	core.Message
 	dueAt    time.Time
 	held     bool // by a claimer
+	waits    bool // for money
 	settled  bool
 	reserved *reservation // the last claim's
 }
@@ -63,6 +64,7 @@ type budgetModel struct {
 	budgets  core.Budgets
 	messages []*queuedOnce
 	reserved []*reservation
+	givenUp  []string // by the claim that is looked at
 }
 
 // window is one of a budget's, with the slots that it counts.
@@ -115,6 +117,13 @@ func (m *budgetModel) check(*rapid.T) {
 		}
 	}
 	m.w.spending(want...)
+	var held int64
+	for _, each := range m.messages {
+		if each.waits {
+			held++
+		}
+	}
+	equal(m.w, "held", m.w.queues().Held, held)
 }
 
 func (m *budgetModel) advance(rt *rapid.T) {
@@ -138,7 +147,8 @@ func (m *budgetModel) queue(rt *rapid.T) {
 
 func (m *budgetModel) claim(rt *rapid.T) {
 	in := m.w.claimInput("a", rapid.IntRange(1, 4).Draw(rt, "limit"), m.budgets)
-	var want, got []string
+	var want, got, givenUp []string
+	m.givenUp = nil
 	for _, each := range m.messages {
 		if len(want) == in.Limit {
 			break
@@ -147,10 +157,15 @@ func (m *budgetModel) claim(rt *rapid.T) {
 			want = append(want, each.ID)
 		}
 	}
-	for _, each := range do(m.w, m.w.store.ClaimMessages, in) {
+	claimed := do(m.w, m.w.store.ClaimMessages, in)
+	for _, each := range claimed.Messages {
 		got = append(got, each.ID)
 	}
+	for _, each := range claimed.GivenUp {
+		givenUp = append(givenUp, each.ID+" "+string(each.State))
+	}
 	equal(m.w, "claimed", got, want)
+	equal(m.w, "given up", givenUp, m.givenUp)
 }
 
 // claimed looks at a due message as a claim does.
@@ -159,19 +174,31 @@ func (m *budgetModel) claimed(each *queuedOnce) bool {
 	if each.State == core.MessageWithheld {
 		price = 0
 	}
+	stranger := each.Bucket == "" || each.Bucket == core.BucketSolved
 	switch {
-	case !m.w.now.Before(each.ExpiresAt), each.Tries == core.MaxSendTries:
-		each.settled = true
+	case !m.w.now.Before(each.ExpiresAt):
+		m.giveUp(each, core.MessageExpired)
 		return false
-	case !m.fits("", price, each.Bucket == ""), each.Country != "" && !m.fits(each.Country, price, each.Bucket == ""):
-		each.dueAt, each.held = m.w.now.Add(holdFor), false
+	case each.Tries == core.MaxSendTries:
+		m.giveUp(each, core.MessageFailed)
+		return false
+	case !m.fits("", price, stranger), each.Country != "" && !m.fits(each.Country, price, stranger):
+		each.dueAt, each.held, each.waits = m.w.now.Add(holdFor), false, true
 		return false
 	}
+	each.waits = false
 	each.Tries++
 	each.dueAt, each.held = m.w.now.Add(time.Minute), true
 	each.reserved = &reservation{at: m.w.now, country: each.Country, amount: price}
 	m.reserved = append(m.reserved, each.reserved)
 	return true
+}
+
+func (m *budgetModel) giveUp(each *queuedOnce, state core.MessageState) {
+	each.settled, each.waits = true, false
+	if each.State != core.MessageWithheld {
+		m.givenUp = append(m.givenUp, each.ID+" "+string(state))
+	}
 }
 
 func (m *budgetModel) fits(country string, price core.Money, stranger bool) bool {

@@ -28,6 +28,7 @@ func sendModels(f flow) {
 				"open":    m.open,
 				"resend":  m.resend,
 				"redeem":  m.redeem,
+				"erase":   m.erase,
 				"advance": m.advance,
 			})
 		})
@@ -57,6 +58,7 @@ type sendModel struct {
 	limits     core.SendLimits
 	challenges []*core.Challenge
 	sent       []sentOnce
+	session    string // of the number's account; "": nobody has it
 }
 
 // check holds every window that ends now against its limit.
@@ -119,11 +121,23 @@ func (m *sendModel) redeem(rt *rapid.T) {
 	in := m.w.redeemSignup(*c)
 	in.Guess = quiet(in.Guess)
 	in.MaxSessions = 1000
-	m.w.outcome(do(m.w, m.w.store.RedeemSignup, in).Outcome, core.Done)
+	got := do(m.w, m.w.store.RedeemSignup, in)
+	m.w.outcome(got.Outcome, core.Done)
+	m.session = got.Session.ID
 	for _, other := range m.living() {
 		other.VoidedAt = m.w.now
 	}
 	c.RedeemedAt, c.VoidedAt = m.w.now, time.Time{}
+}
+
+// erase deletes the account. What was sent in the last day counts on.
+func (m *sendModel) erase(rt *rapid.T) {
+	if m.session == "" {
+		rt.Skip("nobody has the number")
+	}
+	m.w.outcome(do(m.w, m.w.store.DeleteUser, core.DeleteUser{SessionID: m.session, Now: m.w.now}), core.Done)
+	m.session, m.challenges = "", nil
+	m.sent = slices.DeleteFunc(m.sent, func(s sentOnce) bool { return !m.w.now.Before(s.at.Add(day)) })
 }
 
 // sendAnswer is how a send ends.

@@ -19,6 +19,7 @@ func messages(f flow) {
 	f.shows("C51 fails after three tries", claimTries)
 	f.shows("C51 expires at the challenge's end", claimExpired)
 	f.shows("C51 expires with a challenge that has ended", claimEnded)
+	f.shows("C61 withheld ones expire untold", claimWithheld)
 	f.shows("settles for the holder only", settleNotHolder)
 	f.shows("lists a number's messages", listMessages)
 	f.shows("hints that something was queued", hintQueued)
@@ -27,7 +28,8 @@ func messages(f flow) {
 // claim leases up to so many messages for a minute.
 func (w *world) claim(holder string, limit int) []core.Message {
 	w.t.Helper()
-	return do(w, w.store.ClaimMessages, core.ClaimMessages{Claim: core.Claim{Holder: holder, Limit: limit, Lease: time.Minute, Now: w.now}})
+	claim := core.Claim{Holder: holder, Limit: limit, Lease: time.Minute, Now: w.now}
+	return do(w, w.store.ClaimMessages, core.ClaimMessages{Claim: claim}).Messages
 }
 
 // message finds one of a number's messages.
@@ -158,8 +160,7 @@ func claimTries(w *world) {
 		w.outcome(do(w, w.store.SettleMessage, in), core.Done)
 		w.advance(time.Second)
 	}
-	equal(w, "claimed once more", len(w.claim("a", 10)), 0)
-	equal(w, "state", w.messagesOf(c.Phone.Key)[0].State, core.MessageFailed)
+	w.givenUp(core.MessageFailed, w.messagesOf(c.Phone.Key)[0])
 	w.outcome(do(w, w.store.RedeemSignup, w.redeemSignup(c)).Outcome, core.Done) // it may have arrived
 }
 
@@ -170,15 +171,41 @@ func claimExpired(w *world) {
 
 	late := w.beginSignup(w.newNumber())
 	w.setClock(late.ExpiresAt)
-	equal(w, "claimed at the end", len(w.claim("a", 10)), 0)
-	equal(w, "state", w.messagesOf(late.Phone.Key)[0].State, core.MessageExpired)
+	w.givenUp(core.MessageExpired, w.messagesOf(c.Phone.Key)[0], w.messagesOf(late.Phone.Key)[0])
 
 	owner, notice := w.notify()
 	w.setClock(notice.ExpiresAt.Add(time.Millisecond))
-	equal(w, "notices claimed past their end", len(w.claim("a", 10)), 0)
+	notice.Sealed, notice.State = nil, core.MessageExpired
+	given := do(w, w.store.ClaimMessages, w.claimInput("a", 10, core.Budgets{}))
+	w.holds("no notice is claimed past its end", len(given.Messages) == 0)
+	equal(w, "what becomes of it", given.GivenUp[len(given.GivenUp)-1], notice)
 	stored := w.message(owner.Phone.Key, notice.ID)
 	equal(w, "state", stored.State, core.MessageExpired)
 	equal(w, "text", len(stored.Sealed), 0)
+}
+
+// givenUp claims, and fails the test unless these are given up and nothing is
+// claimed.
+func (w *world) givenUp(state core.MessageState, want ...core.Message) {
+	w.t.Helper()
+	for i := range want {
+		want[i].State = state
+	}
+	got := do(w, w.store.ClaimMessages, w.claimInput("a", 10, core.Budgets{}))
+	equal(w, "what becomes of them", got, core.Claimed{GivenUp: want})
+	for _, m := range want {
+		equal(w, "the one kept", w.message(m.PhoneKey, m.ID), m)
+	}
+	equal(w, "given up again", do(w, w.store.ClaimMessages, w.claimInput("b", 10, core.Budgets{})), core.Claimed{})
+}
+
+func claimWithheld(w *world) {
+	c := w.newChallenge(core.PurposeLogin, w.newNumber())
+	c.Decoy = true
+	w.begin(c)
+	w.setClock(c.ExpiresAt)
+	w.givenUp("") // as if it had been nobody's
+	equal(w, "state", w.messagesOf(c.Phone.Key)[0].State, core.MessageExpired)
 }
 
 func claimEnded(w *world) {

@@ -10,9 +10,11 @@ import (
 // What Queues means, and Claim.FromNow.
 func queues(f flow) {
 	f.shows("counts messages that are due or claimed", queuedMessages)
-	f.shows("tells for how long the oldest message has been due", queuedOldest)
+	f.shows("tells how old the oldest message is, whatever it waits for", queuedOldest)
+	f.shows("counts messages that wait for money, and their age", queuedHeld)
 	f.shows("counts the events that each sink is behind", queuedEvents)
 	f.shows("a new sink may begin with what is to come", sinkFromNow)
+	f.shows("no sweep waits for a sink that watches", watcherSwept)
 }
 
 func (w *world) queues() core.Queues {
@@ -45,6 +47,7 @@ func queuedMessages(w *world) {
 }
 
 func queuedOldest(w *world) {
+	equal(w, "before any", w.queues().OldestMessage, time.Duration(0))
 	w.beginSignup(w.newNumber())
 	w.advance(3 * time.Second)
 	w.beginSignup(w.newNumber())
@@ -56,15 +59,29 @@ func queuedOldest(w *world) {
 	again := w.settle(claimed[0], "a", core.MessageQueued)
 	again.RetryAt = w.now.Add(2 * time.Second)
 	w.outcome(do(w, w.store.SettleMessage, again), core.Done)
-	equal(w, "the oldest, while the first waits", w.queues().OldestMessage, 5*time.Second)
+	equal(w, "the oldest, while it waits for its next try", w.queues().OldestMessage, 8*time.Second)
 	w.outcome(do(w, w.store.SettleMessage, w.settle(claimed[1], "a", core.MessageSent)), core.Done)
-	equal(w, "the oldest, where none is due", w.queues().OldestMessage, time.Duration(0))
 	w.advance(3 * time.Second)
-	equal(w, "the oldest, due again", w.queues().OldestMessage, time.Second)
-	w.claim("a", 10)
+	claimed = w.claim("a", 10)
 	w.advance(time.Minute) // its lease is over
-	w.claim("b", 10)
-	equal(w, "the oldest, claimed twice", w.queues().OldestMessage, time.Minute+time.Second)
+	equal(w, "the oldest, tried again", w.queues().OldestMessage, 71*time.Second)
+	w.outcome(do(w, w.store.SettleMessage, w.settle(claimed[0], "a", core.MessageSent)), core.Done)
+	equal(w, "when all are settled", w.queues().OldestMessage, time.Duration(0))
+}
+
+func queuedHeld(w *world) {
+	first := w.now
+	w.priced(100, "", "")
+	b := whole(core.Budget{Hour: 99})
+	for range 20 {
+		w.claims(b)
+		equal(w, "held", w.queues().Held, int64(1))
+		w.advance(holdFor / 2)
+		w.costs(w.claims(b, w.priced(1, "", ""))[0], core.MessageSent, money(0)) // others go on
+		equal(w, "held, between two looks at it", w.queues().Held, int64(1))
+		equal(w, "the oldest, held", w.queues().OldestMessage, w.now.Sub(first))
+		w.advance(holdFor / 2)
+	}
 }
 
 func queuedEvents(w *world) {
@@ -133,4 +150,31 @@ func sinkFromNow(w *world) {
 	w.tell(w.newEvent(event.FailedLogin))
 	equal(w, "events of it then", len(claim("alerts")), 1)
 	equal(w, "how far it is behind then", w.queues().EventsBehind["alerts"], int64(1))
+}
+
+func watcherSwept(w *world) {
+	claim := core.Claim{Holder: "a", Limit: 10, Lease: time.Minute, Now: w.now, FromNow: true}
+	claimed := func() int {
+		w.t.Helper()
+		claim.Now = w.now
+		events, err := w.store.ClaimEvents(w.ctx, "metrics", claim)
+		w.holds("it claims", err == nil)
+		return len(events)
+	}
+	claimed()
+	userID := w.id()
+	e := w.newEvent(event.FailedLogin)
+	e.UserID = userID
+	w.tell(e)
+	w.events() // who has it all
+	w.sweepAt(w.now.Add(366 * day))
+	kept, err := w.store.UserEvents(w.ctx, userID, core.Page{Limit: 10})
+	w.holds("the events are read", err == nil)
+	equal(w, "events that are kept for it", len(kept), 0)
+	equal(w, "how far it is behind", w.queues().EventsBehind["metrics"], int64(0))
+	equal(w, "events that it gets", claimed(), 0)
+	w.tell(w.newEvent(event.FailedLogin))
+	equal(w, "events that it gets then", claimed(), 1)
+	claim.Holder = "b"
+	equal(w, "events that another gets during its lease", claimed(), 0)
 }

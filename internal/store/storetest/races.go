@@ -261,7 +261,7 @@ func raceClaims(w *world) {
 	}))
 	claims := map[string]int{}
 	for _, batch := range got {
-		for _, m := range batch {
+		for _, m := range batch.Messages {
 			claims[m.ID]++
 			equal(w, "tries", m.Tries, 1)
 		}

@@ -18,6 +18,7 @@ func rollups(f flow) {
 	f.shows("rounds both ends down to a slot", statsEnds)
 	f.shows("tells only the names asked for", statsNames)
 	f.shows("sums over the whole where no slots are asked", statsSums)
+	f.shows("sums by slots of the window's length", statsByLength)
 	f.shows("sums by the finest slots that reach back", statsFinest)
 	f.shows("knows three lengths of slots", statsUnknown)
 	f.shows("drops counts after 2, 8 and 90 days", statsSwept)
@@ -147,6 +148,35 @@ func ages() map[time.Duration]time.Duration {
 	return map[time.Duration]time.Duration{time.Minute: 2 * day, 10 * time.Minute: 8 * day, time.Hour: 90 * day}
 }
 
+func statsByLength(w *world) {
+	end := midnight.Add(3 * day)
+	for i := range 61 { // one in each of the last minutes
+		w.addRollups("a", count(end.Add(-time.Duration(i)*time.Minute), succeeded, 1))
+	}
+	until := end.Add(-5*time.Minute + time.Minute)
+	for _, each := range []struct {
+		window time.Duration
+		slot   time.Duration // in which the end lies
+	}{
+		{time.Hour, time.Minute}, {2 * time.Hour, time.Minute}, {2*time.Hour + time.Minute, time.Minute},
+		{2*time.Hour + 2*time.Minute, 10 * time.Minute}, {2 * day, 10 * time.Minute}, {2*day + 10*time.Minute, 10 * time.Minute},
+		{2*day + 11*time.Minute, time.Hour}, {3 * day, time.Hour},
+	} {
+		since, last := until.Add(-each.window).Truncate(each.slot), until.Truncate(each.slot)
+		var want int64
+		for i := range 61 {
+			if at := end.Add(-time.Duration(i) * time.Minute); !at.Before(since) && at.Before(last) {
+				want++
+			}
+		}
+		var got int64
+		for _, r := range w.stats(until.Add(-each.window), until, 0) {
+			got += r.N
+		}
+		equal(w, "the sum over "+each.window.String(), got, want)
+	}
+}
+
 func statsFinest(w *world) {
 	now := midnight.Add(12*time.Hour + 34*time.Minute)
 	for by, kept := range ages() { // one shortly before the end of its time, one shortly after it
@@ -154,16 +184,19 @@ func statsFinest(w *world) {
 	}
 	w.addRollups("a", count(now.Add(-2*time.Minute), succeeded, 100))
 	w.sweepAt(now)
-	sum := func(back, until time.Duration) int64 {
+	sum := func(back, until time.Duration) (n int64) {
 		w.t.Helper()
-		got := w.stats(now.Add(-back), now.Add(-until), 0)
-		w.holds("one series", len(got) == 1)
-		return got[0].N
+		for _, each := range w.stats(now.Add(-back), now.Add(-until), 0) {
+			n += each.N
+		}
+		return n
 	}
-	equal(w, "two days, to the minute", sum(2*day, time.Minute), int64(101))
-	equal(w, "three days, to ten minutes", sum(3*day, 0), int64(2))                // until 12:30
-	equal(w, "eight days, to ten minutes", sum(8*day, -6*time.Minute), int64(103)) // until 12:40
-	equal(w, "nine days, to the hour", sum(9*day, 0), int64(4))
+	equal(w, "two days, to ten minutes", sum(2*day, -6*time.Minute), int64(102))         // until 12:40
+	equal(w, "an hour, two days ago", sum(2*day, 2*day-time.Hour), int64(1))             // by minutes
+	equal(w, "an hour, longer ago", sum(2*day+6*time.Minute, 2*day-time.Hour), int64(2)) // by ten minutes
+	equal(w, "ten hours, eight days ago", sum(8*day, 8*day-10*time.Hour), int64(1))
+	equal(w, "ten hours, longer ago", sum(8*day+time.Hour, 8*day-10*time.Hour), int64(2)) // by hours
+	equal(w, "three days, to the hour", sum(3*day, -26*time.Minute), int64(102))          // until 13:00
 	equal(w, "a hundred days, as far as they are kept", sum(100*day, -26*time.Minute), int64(105))
 }
 

@@ -30,6 +30,8 @@ func Run(t *testing.T, open func(t *testing.T) core.Store) {
 		{"rotate", rotations},
 		{"sessions", sessionEnds},
 		{"user", users},
+		{"erasure", erasures},
+		{"devices", devices},
 		{"operator", operators},
 		{"outbox", messages},
 		{"budgets", budgets},

@@ -6,12 +6,29 @@ ALTER TABLE challenges ADD COLUMN country TEXT NOT NULL DEFAULT '';
 ALTER TABLE messages ADD COLUMN bucket TEXT NOT NULL DEFAULT '';
 ALTER TABLE messages ADD COLUMN country TEXT NOT NULL DEFAULT '';
 ALTER TABLE messages ADD COLUMN price INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE messages ADD COLUMN due_since INTEGER NOT NULL DEFAULT 0; -- when it became due that is claimed now
 ALTER TABLE messages ADD COLUMN reserved INTEGER NOT NULL DEFAULT 0;  -- what its last claim reserved,
 ALTER TABLE messages ADD COLUMN reserved_at INTEGER NOT NULL DEFAULT 0; -- and when
+ALTER TABLE messages ADD COLUMN held INTEGER NOT NULL DEFAULT 0;   -- no budget had room for it: 0 never, 1 once, 2 now
+ALTER TABLE messages ADD COLUMN erased TEXT NOT NULL DEFAULT ''; -- how its challenge stood that was erased: 'open' or 'redeemed'
 
 -- Sends to a number (C-39). Notices are no sends; decoys' messages are.
-CREATE INDEX messages_sent ON messages (phone_key, bucket, created_at) WHERE challenge_id IS NOT NULL;
+CREATE INDEX messages_sent ON messages (phone_key, bucket, created_at) WHERE challenge_id IS NOT NULL OR erased <> '';
+CREATE INDEX messages_held ON messages (held) WHERE held = 2;
+
+-- When a code first opened, or proved anew, a session on it; 0: a password alone.
+-- What was there before is taken for proved.
+ALTER TABLE devices ADD COLUMN proved_at INTEGER NOT NULL DEFAULT 0;
+UPDATE devices SET proved_at = created_at;
+
+-- Sinks that only watch: they begin with what is to come, and no sweep waits for
+-- them, nor that of a release that knows sinks alone.
+CREATE TABLE watchers (
+  name        TEXT PRIMARY KEY,
+  settled     INTEGER NOT NULL DEFAULT 0,
+  claimed     INTEGER NOT NULL DEFAULT 0,
+  holder      TEXT NOT NULL DEFAULT '',
+  lease_until INTEGER NOT NULL DEFAULT 0
+) STRICT;
 
 -- What was reserved and spent, by minute, hour and day (UTC). Country '' is the
 -- total.
