@@ -1,8 +1,10 @@
 package core
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"slices"
 	"time"
 
@@ -34,14 +36,17 @@ type sending struct {
 	phone    SealedPhone // Key and Masked
 	country  string
 	solution captcha.Solution
-	request  []byte // keyed hash of an idempotent request; nil: it is none
+	key      []byte // keyed hashes of an idempotent request's key, and of the request;
+	request  []byte // nil: it is none
 	test     bool   // a test number of the operator's
 
 	device   string // a proved device of the number's user; "" for strangers
 	atDoor   bool   // the address was counted
-	judged   bool   // the solution was looked at
-	solved   bool   // and was one
-	unjudged error  // why it could not be
+	door     []limit.Count
+	again    *Challenge // what the request began when it came first; nil: look on
+	judged   bool       // the solution was looked at
+	solved   bool       // and was one
+	unjudged error      // why it could not be
 	guard    *guarded
 
 	turn  chan struct{} // held until the store has answered; nil: it is not this message's
@@ -82,7 +87,7 @@ func (c *Core) admit(ctx context.Context, s *sending) error {
 	if s.device != "" {
 		return c.admitDevice(ctx, s)
 	}
-	if err := c.admitAddress(ctx, s); err != nil {
+	if err := c.admitAddress(ctx, s); err != nil || s.again != nil {
 		return err
 	}
 	if err := c.admitMoney(s); err != nil {
@@ -133,12 +138,19 @@ func (c *Core) admitAddress(ctx context.Context, s *sending) error {
 		return nil
 	}
 	s.atDoor = true
-	full, err := c.take(ctx, s.now, c.limits.places(limitBeginAddress, limitBeginNetwork, s.caller, "")...)
-	switch {
-	case err != nil:
+	counts := c.limits.places(limitBeginAddress, limitBeginNetwork, s.caller, "")
+	full, err := c.take(ctx, s.now, counts...)
+	if err != nil {
 		return err
-	case full.Refused == "":
+	}
+	if full.Refused == "" {
+		s.door = counts
 		return nil
+	}
+	if err := c.begunBefore(ctx, s); err != nil || s.again != nil {
+		return err
+	}
+	switch {
 	case c.captcha == nil || !c.settings.CaptchaLifts:
 		return c.overLimit(s, full.Refused, s.now.Add(full.RetryAfter))
 	}
@@ -150,9 +162,11 @@ func (c *Core) admitAddress(ctx context.Context, s *sending) error {
 		return c.askCaptcha(s, full.Refused, hardness)
 	}
 	// Counted before it is judged: judging costs us something.
-	if err := c.admitCounts(ctx, s, c.limits.places(limitBeginAddress, limitBeginNetwork, s.caller, "solved ")); err != nil {
+	counts = c.limits.places(limitBeginAddress, limitBeginNetwork, s.caller, "solved ")
+	if err := c.admitCounts(ctx, s, counts); err != nil {
 		return err
 	}
+	s.door = counts
 	if err := c.judgeCaptcha(ctx, s, hardness); err != nil {
 		return err
 	}
@@ -160,6 +174,34 @@ func (c *Core) admitAddress(ctx context.Context, s *sending) error {
 		return c.askCaptcha(s, full.Refused, hardness)
 	}
 	return nil
+}
+
+// begunBefore finds the challenge of an idempotent request whose answer was lost:
+// it is told again although the address has begun all it may.
+func (c *Core) begunBefore(ctx context.Context, s *sending) error {
+	if s.key == nil {
+		return nil
+	}
+	ch, err := c.store.Begun(ctx, s.key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case err != nil:
+		return unavailable("reading what a request began", err)
+	case !ch.CreatedAt.After(s.now.Add(-idempotencyLife)):
+		return nil
+	case !bytes.Equal(ch.BeginBody, s.request):
+		return &Error{Code: CodeIdempotencyConflict}
+	}
+	s.again = &ch
+	return nil
+}
+
+// repeated gives all back that was counted for a request that began nothing new.
+func (c *Core) repeated(ctx context.Context, s *sending) {
+	_ = c.unsent(ctx, s, nil)
+	c.giveBack(ctx, s.now, s.door)
+	s.door = nil
 }
 
 // admitMoney refuses where the money for a country's messages is spent; what

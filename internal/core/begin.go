@@ -57,7 +57,7 @@ func (c *Core) look(ctx context.Context, caller Caller, purpose Purpose, number 
 	b := beginning{sending: c.sendingTo(caller, c.now(), number, number.Region(), in.Captcha), purpose: purpose, in: in}
 	if in.Idempotency.Key != "" {
 		b.beginKey, b.beginBody = c.idempotency(string(purpose)+" "+b.session().ID, in.Idempotency)
-		b.request = b.beginBody
+		b.key, b.request = b.beginKey, b.beginBody
 	}
 	shown := ""
 	switch {
@@ -69,6 +69,9 @@ func (c *Core) look(ctx context.Context, caller Caller, purpose Purpose, number 
 	}
 	if err := c.admitDoor(ctx, b.sending, shown != ""); err != nil {
 		return beginning{}, err
+	}
+	if b.again != nil {
+		return b, nil
 	}
 	var err error
 	if b.state, err = c.store.Number(ctx, b.phone.Key, shown); err != nil {
@@ -176,6 +179,9 @@ func (c *Core) challengeMessage(s *sending, ch Challenge, text keyring.Secret) (
 
 // begin prepares and commits a challenge that was admitted, and answers it.
 func (c *Core) begin(ctx context.Context, b beginning, pending Pending, decoy bool, name event.Name) (Challenge, error) {
+	if b.again != nil {
+		return *b.again, nil
+	}
 	op, err := c.prepare(b, pending, decoy)
 	if err != nil {
 		return Challenge{}, c.unsent(ctx, b.sending, err)
@@ -197,7 +203,8 @@ func (c *Core) begin(ctx context.Context, b beginning, pending Pending, decoy bo
 	case result.Outcome == Limited:
 		return Challenge{}, c.overSent(ctx, b.sending, result.Limit, result.RetryAt)
 	case result.Outcome == Repeated:
-		return result.Challenge, c.unsent(ctx, b.sending, nil)
+		c.repeated(ctx, b.sending)
+		return result.Challenge, nil
 	}
 	c.sent(ctx, b.sending)
 	return result.Challenge, nil

@@ -40,8 +40,10 @@ func (c *Core) Signup(ctx context.Context, caller Caller, in SignupIn) (Challeng
 	}
 	defer begun.leave()
 	pending := Pending{Name: in.Name, Email: in.Email, Locale: in.Locale}
-	if pending.PasswordHash, err = c.pendingHash(ctx, in); err != nil {
-		return Challenge{}, c.unsent(ctx, begun.sending, err)
+	if begun.again == nil {
+		if pending.PasswordHash, err = c.pendingHash(ctx, in); err != nil {
+			return Challenge{}, c.unsent(ctx, begun.sending, err)
+		}
 	}
 	return c.begin(ctx, begun, pending, false, event.SignupStarted)
 }

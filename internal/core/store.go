@@ -95,6 +95,7 @@ type Store interface {
 	// Reads. Where there is no such row they answer ErrNotFound.
 
 	Challenge(ctx context.Context, id string) (Challenge, error)
+	Begun(ctx context.Context, key []byte) (Challenge, error) // by its BeginKey; nil finds none
 	Number(ctx context.Context, key, deviceID string) (NumberState, error)
 	User(ctx context.Context, id string) (User, error)
 	Session(ctx context.Context, id string) (Session, User, error)

@@ -107,6 +107,11 @@ func (s *Store) Challenge(ctx context.Context, id string) (core.Challenge, error
 	return find(ctx, s, "reading a challenge", func(tx *tx) (core.Challenge, bool) { return tx.challenge(id) })
 }
 
+// Begun implements core.Store.
+func (s *Store) Begun(ctx context.Context, key []byte) (core.Challenge, error) {
+	return find(ctx, s, "reading what a request began", func(tx *tx) (core.Challenge, bool) { return tx.begunWith(key) })
+}
+
 // The ways in which open challenges are voided: ?1 is the time, ?2 whose. The
 // sealed text of a voided one can go at once: it is never sent again.
 const (

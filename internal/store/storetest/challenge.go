@@ -86,9 +86,15 @@ func openRepeated(w *world) {
 	w.outcome(got.Outcome, core.Repeated)
 	equal(w, "the challenge as it stands", got.Challenge, do(w, w.store.Challenge, first.ID))
 	equal(w, "guesses left", got.Challenge.GuessesLeft, core.MaxGuesses-1)
+	equal(w, "read by its key", do(w, w.store.Begun, first.BeginKey), got.Challenge)
 	_, err := w.store.Challenge(w.ctx, again.ID)
 	w.missing("the second challenge", err)
 	unchanged()
+	w.begin(w.newChallenge(core.PurposeSignup, w.newNumber())) // without a key
+	for _, key := range [][]byte{mac("another key"), nil} {
+		_, err = w.store.Begun(w.ctx, key)
+		w.missing("what nobody began by that key", err)
+	}
 }
 
 func openKeyConflict(w *world) {
