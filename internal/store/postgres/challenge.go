@@ -26,10 +26,10 @@ func (s *Store) OpenChallenge(ctx context.Context, in core.OpenChallenge) (core.
 // message (17 parameters) and its event (10).
 var openAdmitted = `WITH opened AS (INSERT INTO challenges (` + challengeColumns + `) SELECT ` + challengeParameters + ` FROM (
 		SELECT count(*) FILTER (WHERE m.created_at > $42::bigint - $43::bigint) AS hour, count(*) AS day,
-			count(*) FILTER (WHERE m.created_at > $42::bigint - $43::bigint AND c.redeemed_at = 0) AS waiting,
-			max(m.created_at) FILTER (WHERE m.created_at > $42::bigint - $43::bigint AND c.redeemed_at = 0) AS newest
-		FROM messages m JOIN challenges c ON c.id = m.challenge_id
-		WHERE m.phone_key = $4 AND m.bucket = $38 AND m.created_at > $42::bigint - $44::bigint AND m.challenge_id IS NOT NULL) sent
+			count(*) FILTER (WHERE m.created_at > $42::bigint - $43::bigint AND ` + unredeemed + `) AS waiting,
+			max(m.created_at) FILTER (WHERE m.created_at > $42::bigint - $43::bigint AND ` + unredeemed + `) AS newest
+		FROM messages m LEFT JOIN challenges c ON c.id = m.challenge_id
+		WHERE m.phone_key = $4 AND m.bucket = $38 AND m.created_at > $42::bigint - $44::bigint AND ` + isSend + `) sent
 	WHERE ($39::bigint <= 0 OR hour < $39) AND ($40::bigint <= 0 OR day < $40)
 		AND (waiting = 0 OR cardinality($41::bigint[]) = 0 OR newest + ($41::bigint[])[least(waiting, cardinality($41::bigint[]))] <= $42)
 		AND NOT EXISTS (SELECT FROM challenges WHERE begin_key = $29)
@@ -69,10 +69,7 @@ func (tx *tx) openChallenge(in core.OpenChallenge) core.OpenChallengeResult {
 		tx.acting(&session, c.SessionID)
 	}
 	if c.BeginKey != nil {
-		tx.ask("SELECT "+challengeColumns+" FROM challenges WHERE begin_key = $1", func(r *row) {
-			r.scan(intoChallenge(&earlier)...)
-			used = true
-		}, c.BeginKey)
+		tx.begunWith(&earlier, &used, c.BeginKey)
 	}
 	tx.user(&owner, byID, c.UserID)
 	admitted := tx.admit(in.Message, in.Sends, in.Now)
@@ -163,6 +160,19 @@ func spent(c core.Challenge) bool {
 // Challenge implements core.Store.
 func (s *Store) Challenge(ctx context.Context, id string) (core.Challenge, error) {
 	return find(ctx, s, "reading a challenge", func(tx *tx, out *core.Challenge, found *bool) { tx.challenge(out, found, id) })
+}
+
+// Begun implements core.Store.
+func (s *Store) Begun(ctx context.Context, key []byte) (core.Challenge, error) {
+	return find(ctx, s, "reading what a request began", func(tx *tx, out *core.Challenge, found *bool) { tx.begunWith(out, found, key) })
+}
+
+// begunWith queues the reading of the challenge that a key began; nil finds none.
+func (tx *tx) begunWith(into *core.Challenge, found *bool, key []byte) {
+	tx.ask("SELECT "+challengeColumns+" FROM challenges WHERE begin_key = $1", func(r *row) {
+		r.scan(intoChallenge(into)...)
+		*found = true
+	}, key)
 }
 
 // The ways in which open challenges are voided: $1 is the time, $2 whose. The

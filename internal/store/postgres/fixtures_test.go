@@ -146,10 +146,10 @@ func claimedBy(t testing.TB, s *Store, m *maker, holder string) core.Message {
 	}
 	claim := core.Claim{Holder: holder, Limit: 1, Lease: time.Hour, Now: noon}
 	got, err := s.ClaimMessages(context.Background(), core.ClaimMessages{Claim: claim})
-	if err != nil || len(got) != 1 || got[0].ID != in.Message.ID {
+	if err != nil || len(got.Messages) != 1 || got.Messages[0].ID != in.Message.ID {
 		t.Fatalf("claimed %v, %v", got, err)
 	}
-	return got[0]
+	return got.Messages[0]
 }
 
 // everything is all rows of all tables, as text.

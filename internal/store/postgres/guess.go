@@ -99,7 +99,7 @@ func (tx *tx) judge(g core.Guess, purpose core.Purpose) *judgement {
 	case sameKey(c, g):
 		j.missedAgain()
 	default:
-		j.Outcome = over(c, g.Now)
+		j.Outcome = over(c, g)
 	}
 	if j.Outcome != matched || !tx.mustHold(c.Phone.Key) {
 		return j
@@ -126,14 +126,23 @@ func begunBy(c core.Challenge, sessionID string) bool {
 }
 
 // over tells how a challenge that nobody redeemed has ended; "" if it has not.
-func over(c core.Challenge, now time.Time) core.Outcome {
+func over(c core.Challenge, g core.Guess) core.Outcome {
 	switch {
-	case spent(c):
+	case spent(c), left(c, g) == 0:
 		return core.Spent
-	case !now.Before(c.ExpiresAt):
+	case !g.Now.Before(c.ExpiresAt):
 		return core.Expired
 	}
 	return ""
+}
+
+// left is how many guesses of a challenge are evaluated yet: of those that it
+// has, fewer where a guess says so.
+func left(c core.Challenge, g core.Guess) int {
+	if g.Most <= 0 || g.Most >= core.MaxGuesses {
+		return c.GuessesLeft
+	}
+	return max(0, c.GuessesLeft-(core.MaxGuesses-g.Most))
 }
 
 // rightCode compares with each key's MAC, always with all of them.
@@ -154,7 +163,7 @@ func sameKey(c core.Challenge, g core.Guess) bool {
 func (j *judgement) missedAgain() {
 	j.Outcome = core.KeyConflict
 	if bytes.Equal(j.Challenge.VerifyBody, j.VerifyBody) {
-		j.Outcome, j.GuessesLeft = core.Wrong, j.Challenge.GuessesLeft
+		j.Outcome, j.GuessesLeft = core.Wrong, left(j.Challenge, j.Guess)
 	}
 }
 
@@ -204,7 +213,7 @@ func (tx *tx) miss(j *judgement, failures counter) {
 		locked := j.OnLocked.With("failed_attempts", int64(count)).With("lock_seconds", secondsUntil(until, j.Now))
 		tx.tell(locked, about, c.SessionID)
 	}
-	j.Outcome, j.GuessesLeft = core.Wrong, c.GuessesLeft
+	j.Outcome, j.GuessesLeft = core.Wrong, left(*c, j.Guess)
 }
 
 func secondsUntil(until, now time.Time) int64 {

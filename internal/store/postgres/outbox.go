@@ -16,12 +16,12 @@ type dueMessage struct {
 }
 
 // ClaimMessages implements core.Store.
-func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) ([]core.Message, error) {
-	return write(ctx, s, "claiming messages", func(tx *tx, out *[]core.Message) {
+func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) (core.Claimed, error) {
+	return write(ctx, s, "claiming messages", func(tx *tx, out *core.Claimed) {
 		var last dueMessage
 		till := tx.till(in.Budgets, in.Now)
-		for len(*out) < in.Limit {
-			due := tx.dueAfter(last, in.Now, in.Limit-len(*out))
+		for len(out.Messages) < in.Limit {
+			due := tx.dueAfter(last, in.Now, in.Limit-len(out.Messages))
 			if len(due) == 0 {
 				break
 			}
@@ -30,10 +30,14 @@ func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) ([]cor
 			for _, m := range due {
 				if state := m.unsendable(in.Now); state != "" {
 					tx.giveUp(m.ID, state, in.Now)
+					if m.State != core.MessageWithheld {
+						m.State, m.Sealed = state, nil
+						out.GivenUp = append(out.GivenUp, m.Message)
+					}
 				} else if !till.reserve(m.Message) {
-					tx.exec("UPDATE messages SET holder = '', due_at = $1 WHERE id = $2", in.Now.Add(in.HoldFor), m.ID)
+					tx.exec("UPDATE messages SET holder = '', due_at = $1, held = 2 WHERE id = $2", in.Now.Add(in.HoldFor), m.ID)
 				} else {
-					*out = append(*out, tx.lease(m, in.Claim))
+					out.Messages = append(out.Messages, tx.lease(m, in.Claim))
 				}
 			}
 		}
@@ -61,8 +65,7 @@ func (tx *tx) dueAfter(last dueMessage, now time.Time, limit int) (due []dueMess
 // lease counts a try and gives the message to whoever claims it, with its text.
 func (tx *tx) lease(m dueMessage, in core.Claim) core.Message {
 	m.Tries++
-	tx.exec(`UPDATE messages SET tries = $1, holder = $2, due_at = $3, reserved = $4, reserved_at = $5,
-		due_since = CASE holder WHEN '' THEN due_at ELSE due_since END WHERE id = $6`,
+	tx.exec(`UPDATE messages SET tries = $1, holder = $2, due_at = $3, reserved = $4, reserved_at = $5, held = least(held, 1) WHERE id = $6`,
 		m.Tries, in.Holder, in.Now.Add(in.Lease), int64(priceOf(m.Message)), in.Now, m.ID)
 	if m.ChallengeID != "" {
 		m.Sealed, m.SealedFor = m.text, m.ChallengeID
@@ -83,7 +86,7 @@ func (m dueMessage) unsendable(now time.Time) core.MessageState {
 
 // giveUp takes a message from the queue, and its text.
 func (tx *tx) giveUp(id string, state core.MessageState, now time.Time) {
-	tx.exec("UPDATE messages SET state = $1, sealed = NULL, holder = '', settled_at = $2 WHERE id = $3", string(state), now, id)
+	tx.exec("UPDATE messages SET state = $1, sealed = NULL, holder = '', settled_at = $2, held = least(held, 1) WHERE id = $3", string(state), now, id)
 }
 
 // SettleMessage implements core.Store.

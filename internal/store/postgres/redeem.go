@@ -48,7 +48,7 @@ func (tx *tx) signUp(j *judgement, in core.RedeemSignup, out *core.RedeemResult)
 	}
 	tx.redeem(j, in.Session.ID)
 	tx.exec(voidSignups, in.Now, j.Challenge.Phone.Key)
-	tx.open(in.SignIn, j.User, in.Now, func(s core.Session) { out.Session = s })
+	tx.open(in.SignIn, j.User, bySMS, in.Now, func(s core.Session) { out.Session = s })
 	j.Outcome = core.Done
 }
 
@@ -71,7 +71,7 @@ func (s *Store) RedeemLogin(ctx context.Context, in core.RedeemLogin) (core.Rede
 	return write(ctx, s, "redeeming a login", func(tx *tx, out *core.RedeemResult) {
 		tx.redeemMatched(in.Guess, core.PurposeLogin, out, func(j *judgement) {
 			tx.redeem(j, in.Session.ID)
-			tx.open(in.SignIn, j.User, in.Now, func(s core.Session) { out.Session = s })
+			tx.open(in.SignIn, j.User, bySMS, in.Now, func(s core.Session) { out.Session = s })
 			j.Outcome = core.Done
 		})
 	})
@@ -82,6 +82,7 @@ func (s *Store) RedeemReauthentication(ctx context.Context, in core.RedeemReauth
 	return write(ctx, s, "redeeming a reauthentication", func(tx *tx, out *core.RedeemResult) {
 		tx.redeemMatched(in.Guess, core.PurposeReauthentication, out, func(j *judgement) {
 			j.Session = tx.confirm(j.bearer, core.MethodSMS, in.TokenKeyID, in.Now)
+			tx.proveDevice(j.Session.DeviceID, in.Now)
 			j.Challenge.OpenedCounter = j.Session.Counter
 			tx.redeem(j, in.SessionID)
 			tx.tell(in.OnConfirmed, j.User, in.SessionID)
@@ -112,7 +113,7 @@ func (s *Store) RedeemReset(ctx context.Context, in core.RedeemReset) (core.Rede
 			j.User = tx.setPassword(j.User, in.Hash, in.HistoryKeep, in.Now)
 			tx.queue(in.Notice)
 			tx.tell(in.OnReset, j.User, in.Session.ID)
-			tx.open(in.SignIn, j.User, in.Now, func(s core.Session) { out.Session = s })
+			tx.open(in.SignIn, j.User, bySMS, in.Now, func(s core.Session) { out.Session = s })
 			j.Outcome = core.Done
 		})
 	})

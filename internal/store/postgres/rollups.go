@@ -1,22 +1,21 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/event"
 )
 
-// rollupSpans are the slots in which events are counted, the finest first, and
-// how long they are kept.
-var rollupSpans = [...]struct{ slot, kept time.Duration }{
-	{time.Minute, 2 * 24 * time.Hour},
-	{10 * time.Minute, 8 * 24 * time.Hour},
-	{time.Hour, 90 * 24 * time.Hour},
+// rollupSpans are the slots in which events are counted, the finest first, how
+// long they are kept, and over how long they are summed (the last over all that
+// is longer).
+var rollupSpans = [...]struct{ slot, kept, summed time.Duration }{
+	{time.Minute, 2 * 24 * time.Hour, 2 * time.Hour},
+	{10 * time.Minute, 8 * 24 * time.Hour, 2 * 24 * time.Hour},
+	{time.Hour, 90 * 24 * time.Hour, 90 * 24 * time.Hour},
 }
 
 // AddRollups implements core.Store.
@@ -46,22 +45,20 @@ func (s *Store) Stats(ctx context.Context, in core.StatsQuery) ([]event.Rollup, 
 	if !known {
 		return nil, fmt.Errorf("reading statistics: no counts are kept by %s", in.By)
 	}
-	slot := in.By
+	slot, from := in.By, "starts_at"
 	if in.By == 0 {
 		var err error
-		if slot, err = s.finest(ctx, in.Since); err != nil {
+		if slot, err = s.summed(ctx, in); err != nil {
 			return nil, err
 		}
+		from = "0::bigint"
 	}
-	counts, err := read(ctx, s, "reading statistics", func(tx *tx, out *[]event.Rollup) { tx.counts(out, in, slot) })
-	if in.By == 0 {
-		return sums(counts), err
-	}
-	return counts, err
+	return read(ctx, s, "reading statistics", func(tx *tx, out *[]event.Rollup) { tx.counts(out, in, slot, from) })
 }
 
-// finest gives the finest slots that reach back to a time.
-func (s *Store) finest(ctx context.Context, since time.Time) (time.Duration, error) {
+// summed gives the slots of which a sum is made: such as suit its window, or the
+// finest that reach back to its beginning.
+func (s *Store) summed(ctx context.Context, in core.StatsQuery) (time.Duration, error) {
 	return read(ctx, s, "reading how far statistics reach back", func(tx *tx, out *time.Duration) {
 		whole := map[int64]time.Time{} // from when on, by the slot's milliseconds
 		tx.ask("SELECT span, since FROM rollup_spans", func(r *row) {
@@ -72,7 +69,8 @@ func (s *Store) finest(ctx context.Context, since time.Time) (time.Duration, err
 		})
 		tx.then(func() {
 			for _, span := range rollupSpans {
-				if *out = span.slot; !slotOf(since, span.slot).Before(whole[span.slot.Milliseconds()]) {
+				*out = span.slot
+				if in.Until.Sub(in.Since) <= span.summed+span.slot && !slotOf(in.Since, span.slot).Before(whole[span.slot.Milliseconds()]) {
 					return
 				}
 			}
@@ -81,37 +79,20 @@ func (s *Store) finest(ctx context.Context, since time.Time) (time.Duration, err
 }
 
 // counts queues the reading of the counts of all instances by slots of one
-// length.
-func (tx *tx) counts(into *[]event.Rollup, in core.StatsQuery, slot time.Duration) {
+// length: each series' sum at a time (from = starts_at), or with a constant, its
+// sum over all of them.
+func (tx *tx) counts(into *[]event.Rollup, in core.StatsQuery, slot time.Duration, from string) {
 	names := make([]string, len(in.Names))
 	for i, name := range in.Names {
 		names[i] = string(name)
 	}
-	collect(tx, into, `SELECT starts_at, name, method, outcome, reason, country, provider, sum(n)::bigint FROM rollups
+	collect(tx, into, "SELECT "+from+` AS slot, name, method, outcome, reason, country, provider, sum(n)::bigint FROM rollups
 		WHERE span = $1 AND starts_at >= $2 AND starts_at < $3 AND (cardinality($4::text[]) = 0 OR name = ANY ($4))
-		GROUP BY starts_at, name, method, outcome, reason, country, provider
-		ORDER BY starts_at, name, method, outcome, reason, country, provider`, func(r *row) (counted event.Rollup) {
+		GROUP BY slot, name, method, outcome, reason, country, provider
+		ORDER BY slot, name, method, outcome, reason, country, provider`, func(r *row) (counted event.Rollup) {
 		series := &counted.Series
 		r.scan(at(&counted.Minute), (*string)(&series.Name), &series.Method, (*string)(&series.Outcome), &series.Reason,
 			&series.Country, &series.Provider, &counted.N)
 		return counted
 	}, slot, slotOf(in.Since, slot), slotOf(in.Until, slot), names)
-}
-
-// sums adds up the slots of each series.
-func sums(counts []event.Rollup) []event.Rollup {
-	total := map[event.Series]int64{}
-	for _, each := range counts {
-		total[each.Series] += each.N
-	}
-	all := make([]event.Rollup, 0, len(total))
-	for series, n := range total {
-		all = append(all, event.Rollup{Series: series, N: n})
-	}
-	slices.SortFunc(all, func(a, b event.Rollup) int {
-		return cmp.Or(cmp.Compare(a.Series.Name, b.Series.Name), cmp.Compare(a.Series.Method, b.Series.Method),
-			cmp.Compare(a.Series.Outcome, b.Series.Outcome), cmp.Compare(a.Series.Reason, b.Series.Reason),
-			cmp.Compare(a.Series.Country, b.Series.Country), cmp.Compare(a.Series.Provider, b.Series.Provider))
-	})
-	return all
 }

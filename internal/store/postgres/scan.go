@@ -24,7 +24,7 @@ const (
 		dialect, thumbprint, country`
 
 	messageColumns = `m.id, coalesce(m.challenge_id, ''), m.user_id, m.purpose, m.channel, m.phone_key, m.phone_masked,
-		m.sealed, m.sealed_for, m.state, m.tries, m.bucket, m.country, m.price, m.created_at, m.expires_at, m.request_id`
+		m.sealed, m.sealed_for, m.state, m.tries, m.held > 0, m.bucket, m.country, m.price, m.created_at, m.expires_at, m.request_id`
 )
 
 // usersOf joins what a user is made of; sessionsOf adds a session's.
@@ -64,7 +64,7 @@ func intoChallenge(c *core.Challenge) []any {
 func intoMessage(m *core.Message) []any {
 	return []any{
 		&m.ID, &m.ChallengeID, &m.UserID, &m.Purpose, (*string)(&m.Channel), &m.PhoneKey, &m.PhoneMasked,
-		&m.Sealed, &m.SealedFor, (*string)(&m.State), &m.Tries, &m.Bucket, &m.Country, (*int64)(&m.Price),
+		&m.Sealed, &m.SealedFor, (*string)(&m.State), &m.Tries, &m.Held, &m.Bucket, &m.Country, (*int64)(&m.Price),
 		at(&m.CreatedAt), at(&m.ExpiresAt), &m.RequestID,
 	}
 }

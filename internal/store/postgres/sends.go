@@ -48,8 +48,15 @@ type sends struct {
 }
 
 // sentIn are the sends to a number ($1) in a bucket ($2) since a time ($3).
-const sentIn = `SELECT m.created_at, c.redeemed_at = 0 AS open FROM messages m JOIN challenges c ON c.id = m.challenge_id
-	WHERE m.phone_key = $1 AND m.bucket = $2 AND m.created_at > $3 AND m.challenge_id IS NOT NULL`
+const sentIn = "SELECT m.created_at, " + unredeemed + " AS open FROM messages m LEFT JOIN challenges c ON c.id = m.challenge_id" +
+	" WHERE m.phone_key = $1 AND m.bucket = $2 AND m.created_at > $3 AND " + isSend
+
+// What makes a message a send, and what makes it one that nobody has redeemed,
+// also where its challenge was erased.
+const (
+	isSend     = "(m.challenge_id IS NOT NULL OR m.erased <> '')"
+	unredeemed = "coalesce(c.redeemed_at = 0, m.erased = 'open')"
+)
 
 // sends queues the reading of what is counted.
 func (tx *tx) sends(s *sends, phoneKey, bucket string, now time.Time) {

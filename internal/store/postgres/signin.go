@@ -22,10 +22,11 @@ const insertSession = `INSERT INTO sessions AS s (id, user_id, counter, secret_h
 var tellOfSession = completed("u.id", "s.id", "u.phone_masked", "p.phone_key") + sessionsOf + "WHERE s.id = $11"
 
 // open opens a session for a user whose turn is held, on the device that was
-// known or on a new one, and ends the surplus. It tells of both. Where the user is
-// not as given, nothing happens and opened is not called.
-func (tx *tx) open(in core.SignIn, user core.User, now time.Time, opened func(core.Session)) {
-	tx.keepDevice(in, user, now)
+// known or on a new one, and ends the surplus. It tells of both. A code, where that
+// is the method, proves the device, too. Where the user is not as given, nothing
+// happens and opened is not called.
+func (tx *tx) open(in core.SignIn, user core.User, method string, now time.Time, opened func(core.Session)) {
+	tx.keepDevice(in, user, method, now)
 	session := in.Session
 	session.UserID = user.ID
 	tx.ask(insertSession, func(r *row) {
@@ -46,17 +47,27 @@ func (tx *tx) open(in core.SignIn, user core.User, now time.Time, opened func(co
 }
 
 // keepDevice renews the known device, or adds the new one.
-func (tx *tx) keepDevice(in core.SignIn, user core.User, now time.Time) {
+func (tx *tx) keepDevice(in core.SignIn, user core.User, method string, now time.Time) {
 	d := in.Device
-	if in.KnownDevice != "" {
-		tx.exec(`UPDATE devices d SET label_id = $3, label_name = $4, label_platform = $5, last_seen_at = $6 `+mayEnter+`
-			AND d.id = $7 AND d.user_id = u.id`,
-			user.ID, user.Generation, d.Label.ID, d.Label.Name, d.Label.Platform, now, in.KnownDevice)
+	var proved time.Time
+	if method == bySMS {
+		proved = now
 	}
-	tx.exec(`INSERT INTO devices (id, user_id, label_id, label_name, label_platform, created_at, last_seen_at)
-		SELECT $3, u.id, $4, $5, $6, $7::bigint, $8::bigint `+mayEnter+`
+	if in.KnownDevice != "" {
+		tx.exec(`UPDATE devices d SET label_id = $3, label_name = $4, label_platform = $5, last_seen_at = $6,
+			proved_at = CASE d.proved_at WHEN 0 THEN $8 ELSE d.proved_at END `+mayEnter+`
+			AND d.id = $7 AND d.user_id = u.id`,
+			user.ID, user.Generation, d.Label.ID, d.Label.Name, d.Label.Platform, now, in.KnownDevice, proved)
+	}
+	tx.exec(`INSERT INTO devices (id, user_id, label_id, label_name, label_platform, created_at, last_seen_at, proved_at)
+		SELECT $3, u.id, $4, $5, $6, $7::bigint, $8::bigint, $10::bigint `+mayEnter+`
 		AND NOT EXISTS (SELECT FROM devices d WHERE d.id = $9 AND d.user_id = u.id)`,
-		user.ID, user.Generation, d.ID, d.Label.ID, d.Label.Name, d.Label.Platform, d.CreatedAt, d.LastSeenAt, in.KnownDevice)
+		user.ID, user.Generation, d.ID, d.Label.ID, d.Label.Name, d.Label.Platform, d.CreatedAt, d.LastSeenAt, in.KnownDevice, proved)
+}
+
+// proveDevice keeps when a code was first redeemed on a device.
+func (tx *tx) proveDevice(id string, now time.Time) {
+	tx.exec("UPDATE devices SET proved_at = $1 WHERE id = $2 AND proved_at = 0", now, id)
 }
 
 // endLongestUnseen ends the longest unseen session of a user ($11) who has more

@@ -27,20 +27,31 @@ const orderEvents = `WITH fresh AS (SELECT id, row_number() OVER (ORDER BY writt
 
 // sink is one sink's place in the events.
 type sink struct {
+	table            string // sinks, or watchers
 	settled, claimed int64
 	holder           string
 	leaseUntil       time.Time
 }
 
 // holdSink takes a sink and reads it. One that was never seen is kept from now
-// on: no event may be swept that it has not settled.
+// on: it begins with all events that are kept, and none may be swept that it has
+// not settled. Or fromNow, it watches: it begins with those to come, and no sweep
+// looks at it.
 func (tx *tx) holdSink(into *sink, name string, fromNow bool) {
-	tx.exec(`INSERT INTO sinks (name, settled) SELECT $1, CASE WHEN $2::boolean THEN
-			(SELECT last + (SELECT count(*) FROM events WHERE position IS NULL) FROM turns WHERE name = 'events') ELSE 0 END
-		WHERE NOT EXISTS (SELECT FROM sinks WHERE name = $1) ON CONFLICT DO NOTHING`, name, fromNow)
-	tx.ask("SELECT settled, claimed, holder, lease_until FROM sinks WHERE name = $1 FOR NO KEY UPDATE", func(r *row) {
-		r.scan(&into.settled, &into.claimed, &into.holder, at(&into.leaseUntil))
-	}, name)
+	const unseen = ` NOT EXISTS (SELECT FROM sinks WHERE name = $1) AND NOT EXISTS (SELECT FROM watchers WHERE name = $1)
+		ON CONFLICT DO NOTHING`
+	if fromNow {
+		tx.exec(`INSERT INTO watchers (name, settled) SELECT $1, last + (SELECT count(*) FROM events WHERE position IS NULL)
+			FROM turns WHERE name = 'events' AND`+unseen, name)
+	} else {
+		tx.exec("INSERT INTO sinks (name) SELECT $1 WHERE"+unseen, name)
+	}
+	for _, table := range []string{"sinks", "watchers"} {
+		tx.ask("SELECT settled, claimed, holder, lease_until FROM "+table+" WHERE name = $1 FOR NO KEY UPDATE", func(r *row) {
+			into.table = table
+			r.scan(&into.settled, &into.claimed, &into.holder, at(&into.leaseUntil))
+		}, name)
+	}
 }
 
 // heldByOther tells whether somebody else's claim still runs.
@@ -66,7 +77,7 @@ func (s *Store) ClaimEvents(ctx context.Context, name string, in core.Claim) ([]
 			func(r *row) event.Event { return readEvent(r, &place.claimed) }, place.settled, in.Limit)
 		tx.look()
 		if len(*out) > 0 { // an idle poll writes nothing
-			tx.exec("UPDATE sinks SET claimed = $1, holder = $2, lease_until = $3 WHERE name = $4",
+			tx.exec("UPDATE "+place.table+" SET claimed = $1, holder = $2, lease_until = $3 WHERE name = $4",
 				place.claimed, in.Holder, in.Now.Add(in.Lease), name)
 		}
 	})
@@ -107,7 +118,7 @@ func (tx *tx) settle(s sink, through int64, in core.SettleEvents) bool {
 	case s.holder != in.Holder || through > s.claimed:
 		return false
 	}
-	tx.exec("UPDATE sinks SET settled = greatest(settled, $1), holder = '', lease_until = 0 WHERE name = $2", through, in.Sink)
+	tx.exec("UPDATE "+s.table+" SET settled = greatest(settled, $1), holder = '', lease_until = 0 WHERE name = $2", through, in.Sink)
 	return true
 }
 

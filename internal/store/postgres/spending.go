@@ -83,7 +83,7 @@ func (t *till) reserve(m core.Message) bool {
 	if price == 0 {
 		return true
 	}
-	stranger := m.ChallengeID != "" && m.Bucket == ""
+	stranger := m.ChallengeID != "" && (m.Bucket == "" || m.Bucket == core.BucketSolved)
 	places := []string{everywhere}
 	if m.Country != everywhere {
 		places = append(places, m.Country)

@@ -47,19 +47,29 @@ func (s *Store) DeleteUser(ctx context.Context, in core.DeleteUser) (core.Outcom
 		if !tx.mustHold(user.Phone.Key) {
 			return
 		}
-		for _, erase := range []string{
-			// Their messages go along; what else there is are notices.
-			`DELETE FROM challenges WHERE id = ANY (ARRAY(SELECT id FROM challenges
-				WHERE phone_key = $2 OR (user_id = $1 AND user_id <> '') ORDER BY id FOR UPDATE))`,
-			"DELETE FROM messages WHERE phone_key = $2 OR (user_id = $1 AND user_id <> '')",
-		} {
-			tx.exec(erase, user.ID, user.Phone.Key)
-		}
+		lapsed := in.Now.Add(-sendDay)
+		tx.exec("SELECT FROM challenges c WHERE "+ofUserOrNumber+" ORDER BY id FOR UPDATE", user.ID, user.Phone.Key)
+		tx.exec(keepCounted, user.ID, user.Phone.Key, lapsed, in.Now, sendDay)
+		tx.exec("DELETE FROM messages c WHERE "+ofUserOrNumber+" AND (erased = '' OR created_at <= $3)", user.ID, user.Phone.Key, lapsed)
+		tx.exec("DELETE FROM challenges c WHERE "+ofUserOrNumber, user.ID, user.Phone.Key)
 		tx.exec("DELETE FROM users WHERE id = $1", user.ID) // takes all that references it along
 		tx.tell(in.Event, user, in.SessionID)
 		*out = core.Done
 	})
 }
+
+const (
+	ofUserOrNumber = "(c.phone_key = $2 OR (c.user_id = $1 AND c.user_id <> ''))"
+
+	// keepCounted leaves of the messages of challenges that are erased what is
+	// counted of the day (C-39), apart from them: nobody is sent more to by
+	// deleting accounts. They lapse when nothing counts them any more, as notices do.
+	keepCounted = `UPDATE messages m SET challenge_id = NULL, erased = CASE c.redeemed_at WHEN 0 THEN 'open' ELSE 'redeemed' END,
+		user_id = '', phone_masked = '', sealed = NULL, sealed_for = '', provider = '', provider_ref = '', request_id = '',
+		state = CASE m.state WHEN 'queued' THEN 'expired' ELSE m.state END, held = least(m.held, 1),
+		holder = '', settled_at = CASE m.settled_at WHEN 0 THEN $4 ELSE m.settled_at END, expires_at = m.created_at + $5
+		FROM challenges c WHERE c.id = m.challenge_id AND ` + ofUserOrNumber + ` AND m.created_at > $3`
+)
 
 // DisableUser implements core.Store. Of a user who is disabled already nothing
 // happens, and nothing is told.
@@ -135,8 +145,11 @@ func (s *Store) Number(ctx context.Context, key, deviceID string) (core.NumberSt
 	return read(ctx, s, "reading a number", func(tx *tx, out *core.NumberState) {
 		var owner aUser
 		tx.user(&owner, byPhone, key)
-		tx.exists(&out.KnownDevice, `SELECT FROM devices d JOIN phones p ON p.user_id = d.user_id
-			WHERE d.id = $1 AND p.phone_key = $2`, deviceID, key)
+		tx.ask(`SELECT d.proved_at > 0 FROM devices d JOIN phones p ON p.user_id = d.user_id
+			WHERE d.id = $1 AND p.phone_key = $2`, func(r *row) {
+			r.scan(&out.DeviceProved)
+			out.KnownDevice = true
+		}, deviceID, key)
 		tx.ask("SELECT in_row, last_failed_at FROM failures WHERE phone_key = $1 AND device_id = '' AND method = 'sms'", func(r *row) {
 			r.scan(&out.CodeFailures, at(&out.LastFailedAt))
 		}, key)

@@ -43,7 +43,8 @@ CREATE TABLE devices (
   label_name     text   NOT NULL,
   label_platform text   NOT NULL,
   created_at     bigint NOT NULL,
-  last_seen_at   bigint NOT NULL
+  last_seen_at   bigint NOT NULL,
+  proved_at      bigint NOT NULL -- when a code first opened, or proved anew, a session on it; 0: a password alone
 );
 CREATE INDEX devices_of_user ON devices (user_id);
 
@@ -131,10 +132,11 @@ CREATE INDEX challenges_by_expiry ON challenges (expires_at);
 CREATE INDEX challenges_with_text ON challenges (expires_at) WHERE sealed IS NOT NULL;
 CREATE UNIQUE INDEX challenges_by_begin_key ON challenges (begin_key) WHERE begin_key IS NOT NULL;
 
--- The outbox. A challenge's message dies with it.
+-- The outbox. A challenge's message dies with it, but where an account is erased:
+-- what is counted of the day (C-39) stays.
 CREATE TABLE messages (
   id           text COLLATE "C" PRIMARY KEY,
-  challenge_id text COLLATE "C" REFERENCES challenges (id) ON DELETE CASCADE, -- NULL: a notice
+  challenge_id text COLLATE "C" REFERENCES challenges (id) ON DELETE CASCADE, -- NULL: a notice, or erased
   user_id      text COLLATE "C" NOT NULL,
   purpose      text   NOT NULL,
   channel      text   NOT NULL,
@@ -151,10 +153,11 @@ CREATE TABLE messages (
   expires_at   bigint NOT NULL,
   request_id   text   NOT NULL,
   due_at       bigint NOT NULL, -- may be claimed from then on: a lease and a retry's wait move it
-  due_since    bigint NOT NULL DEFAULT 0, -- when it became due that is claimed now
   holder       text   NOT NULL DEFAULT '',
   reserved     bigint NOT NULL DEFAULT 0, -- what its last claim reserved,
   reserved_at  bigint NOT NULL DEFAULT 0, -- and when
+  held         bigint NOT NULL DEFAULT 0, -- no budget had room for it: 0 never, 1 once, 2 now
+  erased       text   NOT NULL DEFAULT '', -- how its challenge stood that was erased: 'open' or 'redeemed'
   settled_at   bigint NOT NULL DEFAULT 0,
   provider     text   NOT NULL DEFAULT '',
   provider_ref text   NOT NULL DEFAULT '',
@@ -165,7 +168,7 @@ CREATE INDEX messages_of_challenge ON messages (challenge_id) WHERE challenge_id
 CREATE INDEX messages_of_number ON messages (phone_key, written_at);
 CREATE INDEX messages_of_user ON messages (user_id);
 CREATE INDEX notices_by_expiry ON messages (expires_at) WHERE challenge_id IS NULL;
-CREATE INDEX messages_sent ON messages (phone_key, bucket, created_at) WHERE challenge_id IS NOT NULL;
+CREATE INDEX messages_sent ON messages (phone_key, bucket, created_at) WHERE challenge_id IS NOT NULL OR erased <> '';
 
 -- Failures are counted on the number, with or without an account: device_id is
 -- '' for strangers. recent holds the last failures' times, the oldest first.
@@ -214,6 +217,16 @@ CREATE TABLE sinks (
   head_file   text   NOT NULL DEFAULT '',
   head_count  bigint NOT NULL DEFAULT 0,
   head_chain  text   NOT NULL DEFAULT ''
+);
+
+-- The places of those that only watch: they begin with what is to come, and no
+-- sweep waits for them.
+CREATE TABLE watchers (
+  name        text COLLATE "C" PRIMARY KEY,
+  settled     bigint NOT NULL DEFAULT 0,
+  claimed     bigint NOT NULL DEFAULT 0,
+  holder      text   NOT NULL DEFAULT '',
+  lease_until bigint NOT NULL DEFAULT 0
 );
 
 -- What only one may do at a time, off the way of any request: give events their
