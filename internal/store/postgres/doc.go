@@ -10,7 +10,7 @@
 // Locks are taken in one order, so that no operation waits for one that waits
 // for it:
 //
-//	numbers → users → challenges → failures → messages → turns → sinks
+//	numbers → users → challenges → failures → messages → turns → sinks → watchers
 //	→ spending → rollups
 //
 // A row of numbers is a number's turn: whoever sends to it, judges a code of it

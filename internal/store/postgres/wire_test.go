@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -98,6 +99,7 @@ func hot(t *testing.T, s *Store, m *maker) map[string]func() error {
 	ctx := context.Background()
 	of := account(t, s, m, m.id())
 	c := begun(t, s, m, core.PurposeLogin, of, of.User.Phone.Key)
+	watching := core.Claim{Holder: "a", Limit: 10, Lease: time.Minute, Now: noon, FromNow: true}
 	limited := core.PasswordLimits{Free: 3, FirstDelay: time.Second, MaxDelay: time.Minute, Close: 100}
 	return map[string]func() error{
 		"RotateSession": func() error {
@@ -118,6 +120,7 @@ func hot(t *testing.T, s *Store, m *maker) map[string]func() error {
 		"Sessions":        func() error { _, err := s.Sessions(ctx, of.User.ID, noon); return err },
 		"User":            func() error { _, err := s.User(ctx, of.User.ID); return err },
 		"Challenge":       func() error { _, err := s.Challenge(ctx, c.ID); return err },
+		"Begun":           func() error { _, err := s.Begun(ctx, []byte("key")); return unlessMissing(err) },
 		"Number":          func() error { _, err := s.Number(ctx, of.User.Phone.Key, of.Session.DeviceID); return err },
 		"UserEvents":      func() error { _, err := s.UserEvents(ctx, of.User.ID, core.Page{Limit: 10}); return err },
 		"UserEvents, on":  func() error { _, err := s.UserEvents(ctx, of.User.ID, core.Page{Before: "id", Limit: 10}); return err },
@@ -131,8 +134,20 @@ func hot(t *testing.T, s *Store, m *maker) map[string]func() error {
 			_, err := s.Stats(ctx, core.StatsQuery{Since: noon, Until: noon.Add(time.Hour), By: time.Minute})
 			return err
 		},
-		"Ping": func() error { return s.Ping(ctx) },
+		"Stats, summed": func() error {
+			_, err := s.Stats(ctx, core.StatsQuery{Since: noon, Until: noon.Add(time.Hour)})
+			return err
+		},
+		"ClaimEvents, watching": func() error { _, err := s.ClaimEvents(ctx, m.id(), watching); return err },
+		"Ping":                  func() error { return s.Ping(ctx) },
 	}
+}
+
+func unlessMissing(err error) error {
+	if errors.Is(err, core.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // golden holds text against a file of testdata.
