@@ -41,6 +41,7 @@ type sending struct {
 	test     bool   // a test number of the operator's
 
 	device   string // a proved device of the number's user; "" for strangers
+	ofDevice bool   // a device of theirs, proved or not: its codes are no strangers'
 	atDoor   bool   // the address was counted
 	door     []limit.Count
 	again    *Challenge // what the request began when it came first; nil: look on
@@ -89,6 +90,11 @@ func (c *Core) admit(ctx context.Context, s *sending) error {
 	}
 	if err := c.admitAddress(ctx, s); err != nil || s.again != nil {
 		return err
+	}
+	if !s.ofDevice {
+		if err := c.admitCodes(ctx, s); err != nil {
+			return err
+		}
 	}
 	if err := c.admitMoney(s); err != nil {
 		return err
@@ -277,7 +283,7 @@ func (c *Core) overLimit(s *sending, name string, until time.Time) error {
 }
 
 func (c *Core) tellRefused(s *sending, reason string) {
-	e := about(c.event(s.caller, s.now, event.RateLimited, event.Failure), s.phone)
+	e := c.about(c.event(s.caller, s.now, event.RateLimited, event.Failure), s.phone)
 	e.Method, e.Reason = MethodSMS, reason
 	c.traffic(e)
 }

@@ -81,6 +81,7 @@ func (c *Core) look(ctx context.Context, caller Caller, purpose Purpose, number 
 	if b.state.KnownDevice {
 		b.known = shown
 	}
+	b.ofDevice = b.known != "" && purpose != PurposePhoneChange
 	if b.state.KnownDevice && b.state.DeviceProved {
 		b.device = shown
 	}
@@ -186,12 +187,9 @@ func (c *Core) begin(ctx context.Context, b beginning, pending Pending, decoy bo
 	if err != nil {
 		return Challenge{}, c.unsent(ctx, b.sending, err)
 	}
-	op.Event = about(c.event(b.caller, b.now, name, event.Success), op.Challenge.Phone)
+	op.Event = c.about(c.event(b.caller, b.now, name, event.Success), op.Challenge.Phone)
 	op.Event.Method = string(op.Challenge.Channel)
 	op.Event.UserID = b.user.ID
-	if b.test {
-		op.Event = op.Event.With("test_number", true)
-	}
 	result, err := c.store.OpenChallenge(ctx, op)
 	switch {
 	case err != nil:
@@ -233,10 +231,15 @@ func (c *Core) shownDevice(d DeviceIn) string {
 // time they are numbers like any other.
 func (c *Core) testCode(e164 string) (string, bool) {
 	code, ok := c.settings.TestNumbers[e164]
-	if until := c.settings.TestNumbersUntil; ok && !until.IsZero() && !c.now().Before(until) {
+	if !ok || !c.testCodesHold(c.now()) {
 		return "", false
 	}
-	return code, ok
+	return code, true
+}
+
+func (c *Core) testCodesHold(now time.Time) bool {
+	until := c.settings.TestNumbersUntil
+	return until.IsZero() || now.Before(until)
 }
 
 func (c *Core) isTest(n phone.Number) bool {

@@ -94,8 +94,8 @@ func (c *Core) event(caller Caller, now time.Time, name event.Name, outcome even
 	}
 	if caller.Signed != nil {
 		user := caller.Signed.User
+		e = c.about(e, user.Phone)
 		e.UserID, e.SessionID = user.ID, caller.Signed.Session.ID
-		e.PhoneNumber, e.PhonePseudonym = user.Phone.Masked, user.Phone.Key
 	}
 	if caller.Key != nil {
 		e = e.With("api_key", caller.Key.ID)
@@ -103,9 +103,12 @@ func (c *Core) event(caller Caller, now time.Time, name event.Name, outcome even
 	return e
 }
 
-// about adds the number that an event tells of.
-func about(e event.Event, p SealedPhone) event.Event {
+// about adds the number that an event tells of, and that it is a test number.
+func (c *Core) about(e event.Event, p SealedPhone) event.Event {
 	e.PhoneNumber, e.PhonePseudonym = p.Masked, p.Key
+	if c.testKeys[p.Key] && c.testCodesHold(e.Time) {
+		e = e.With("test_number", true)
+	}
 	return e
 }
 

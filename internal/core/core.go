@@ -28,8 +28,9 @@ type Core struct {
 	settings Settings
 	limits   limits
 	watched  watched
-	turns    turns         // of messages to one number
-	peeking  chan struct{} // passwords that look at the limiter just now
+	turns    turns           // of messages to one number
+	peeking  chan struct{}   // who looks at the limiter just now
+	testKeys map[string]bool // the pseudonyms of the test numbers
 }
 
 // Deps are the parts that a Core is made of.
@@ -77,11 +78,15 @@ type Settings struct {
 
 // New makes a Core.
 func New(d Deps) *Core {
+	testKeys := map[string]bool{}
+	for number := range d.Settings.TestNumbers {
+		testKeys[d.Ring.Pseudonym(number)] = true
+	}
 	return &Core{
 		store: d.Store, ring: d.Ring, tokens: d.Tokens, hasher: d.Hasher, policy: d.Policy,
 		traffic: d.Traffic, clock: d.Now, rand: d.Rand, limiter: d.Limiter, captcha: d.Captcha,
 		settings: d.Settings, limits: limitsOf(d.Settings),
-		turns: newTurns(), peeking: make(chan struct{}, peeks),
+		turns: newTurns(), peeking: make(chan struct{}, peeks), testKeys: testKeys,
 	}
 }
 

@@ -280,7 +280,7 @@ func (c *Core) pause(ctx context.Context, s *sending, p *scope, v conversion) (b
 func (c *Core) overGuard(s *sending, p scope) error {
 	e := c.event(s.caller, s.now, event.RateLimited, event.Failure)
 	if p.name != "prefix" {
-		e = about(e, s.phone)
+		e = c.about(e, s.phone)
 	}
 	e.Method, e.Reason = MethodSMS, "guard_"+p.name
 	c.traffic(e)

@@ -42,6 +42,27 @@ func (c *Core) admitCode(ctx context.Context, p *proof) error {
 	return nil
 }
 
+// admitCodes refuses a stranger's message while the address has failed at so many
+// codes that none of its is judged: who could not redeem it is not sent one. It
+// counts for that moment alone.
+func (c *Core) admitCodes(ctx context.Context, s *sending) error {
+	select {
+	case c.peeking <- struct{}{}:
+	case <-ctx.Done():
+		return unavailable("waiting for the limiter", ctx.Err())
+	}
+	counts := c.limits.places(limitCodesAddress, limitCodesNetwork, s.caller, "")
+	full, err := c.take(ctx, s.now, counts...)
+	if err == nil && full.Refused == "" {
+		c.giveBack(ctx, s.now, counts)
+	}
+	<-c.peeking
+	if err != nil || full.Refused == "" {
+		return err
+	}
+	return c.overLimit(s, full.Refused, s.now.Add(full.RetryAfter))
+}
+
 // settleCode counts what became of a code: err is what the flow ends with.
 func (c *Core) settleCode(ctx context.Context, p *proof, err error) {
 	if p.outcome != Wrong && !isUncertain(err) {
@@ -79,7 +100,7 @@ func (c *Core) guessAt(caller Caller, number phone.Number, device string) *guess
 	}
 }
 
-// peeks is how many passwords at a time look whether their address is full. Each
+// peeks is how many at a time look whether their address is full of failures. Each
 // counts for that moment, and all must not look like an address's failures.
 const peeks = 4
 
@@ -191,7 +212,7 @@ func (c *Core) shownKnown(ctx context.Context, g *guess) (bool, error) {
 }
 
 func (c *Core) tellGuess(g *guess, limit string) {
-	e := about(c.event(g.caller, g.at, event.RateLimited, event.Failure), g.phone)
+	e := c.about(c.event(g.caller, g.at, event.RateLimited, event.Failure), g.phone)
 	e.Method, e.Reason = MethodPassword, limit
 	c.traffic(e)
 }

@@ -135,7 +135,7 @@ func (t triedPassword) counter() TriedPassword {
 }
 
 func (t triedPassword) event(c *Core, name event.Name, outcome event.Outcome) event.Event {
-	e := about(c.event(t.caller, t.now, name, outcome), t.phone)
+	e := c.about(c.event(t.caller, t.now, name, outcome), t.phone)
 	e.Method, e.UserID = MethodPassword, t.User.ID
 	return e
 }

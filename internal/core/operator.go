@@ -46,7 +46,7 @@ func (c *Core) UnlockNumber(ctx context.Context, caller Caller, typed string) er
 	}
 	now := c.now()
 	p := SealedPhone{Key: c.ring.Pseudonym(number.E164()), Masked: number.Masked()}
-	e := about(c.event(caller, now, event.AccountUnlocked, event.Success), p)
+	e := c.about(c.event(caller, now, event.AccountUnlocked, event.Success), p)
 	e.Reason = "operator"
 	if err := c.store.UnlockNumber(ctx, UnlockNumber{PhoneKey: p.Key, Now: now, Event: e}); err != nil {
 		return unavailable("unlocking a number", err)

@@ -45,7 +45,7 @@ func (c *Core) Refresh(ctx context.Context, caller Caller, in RefreshIn) (TokenS
 	default:
 		return TokenSet{}, c.refuseRefresh(caller, now, Session{ID: shown.SessionID}, "unknown_session")
 	}
-	e := about(c.event(caller, now, event.TokenRefreshed, event.Success), result.User.Phone)
+	e := c.about(c.event(caller, now, event.TokenRefreshed, event.Success), result.User.Phone)
 	e.Method, e.UserID, e.SessionID = methodRefresh, result.User.ID, result.Session.ID
 	if result.Outcome == Repeated {
 		e.Reason = "repeated"

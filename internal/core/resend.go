@@ -44,11 +44,8 @@ func (c *Core) Resend(ctx context.Context, caller Caller, in ResendIn) (Challeng
 	if err != nil {
 		return Challenge{}, c.unsent(ctx, s, err)
 	}
-	e := about(c.event(caller, s.now, event.CodeResent, event.Success), ch.Phone)
+	e := c.about(c.event(caller, s.now, event.CodeResent, event.Success), ch.Phone)
 	e.Method, e.UserID = string(ch.Channel), ch.UserID
-	if s.test {
-		e = e.With("test_number", true)
-	}
 	result, err := c.store.ResendChallenge(ctx, ResendChallenge{
 		ID: ch.ID, Resends: ch.Resends, NextResendAt: c.limits.resendAt(ch.Resends+1, s.now, ch.ExpiresAt),
 		Message: message, Sends: c.sendLimits(s), Now: s.now, Event: e,
@@ -90,6 +87,7 @@ func (c *Core) sendingAgain(ctx context.Context, caller Caller, ch Challenge, so
 		if err != nil {
 			return nil, "", unavailable("reading a number", err)
 		}
+		s.ofDevice = true
 		if state.KnownDevice && state.DeviceProved {
 			s.device = ch.DeviceID
 		}

@@ -137,7 +137,7 @@ func (c *Core) challenge(ctx context.Context, caller Caller, id string) (Challen
 func bound(p Purpose) bool { return p == PurposePhoneChange || p == PurposeReauthentication }
 
 func (c *Core) codeEvent(p *proof, name event.Name, outcome event.Outcome, reason string) event.Event {
-	e := about(c.event(p.caller, p.now, name, outcome), p.challenge.Phone)
+	e := c.about(c.event(p.caller, p.now, name, outcome), p.challenge.Phone)
 	e.Method, e.Reason, e.UserID = string(p.challenge.Channel), reason, p.challenge.UserID
 	return e
 }
@@ -250,6 +250,6 @@ func (c *Core) signInByCode(p *proof) (SignIn, error) {
 		return SignIn{}, err
 	}
 	signIn.Session.Dialect, signIn.Session.Thumbprint = ch.Dialect, ch.Thumbprint
-	signIn.OnSignedIn = ch.inCountry(about(signIn.OnSignedIn, ch.Phone))
+	signIn.OnSignedIn = ch.inCountry(c.about(signIn.OnSignedIn, ch.Phone))
 	return signIn, nil
 }
