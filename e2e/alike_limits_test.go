@@ -24,6 +24,7 @@ import (
 	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/dialect"
 	"github.com/countersign/countersign/internal/dialect/native"
+	"github.com/countersign/countersign/internal/keyring"
 )
 
 // watched is the number that a stranger wants to know about.
@@ -80,7 +81,7 @@ type walk struct {
 
 func walkAround(t *testing.T, prepare func(*siege)) []string {
 	t.Helper()
-	s := newSiege(t, work, func(s *core.Settings) { s.CaptchaLifts = true })
+	s := newSiege(t, newFavours, func(s *core.Settings) { s.CaptchaLifts = true })
 	s.orderly = true
 	prepare(s)
 	s.clock.pass(2 * day)
@@ -172,8 +173,11 @@ func (w *walk) places() {
 	w.clock.pass(2 * day)
 	w.begin("/v1/login/sms")
 	for i := range 13 {
-		ch, _ := w.siege.begin(from(w.address), anywhere(2000+i))
+		ch, wait := w.siege.begin(from(w.address), anywhere(2000+i))
 		for range core.MaxGuesses {
+			if wait > 0 {
+				break // no more of its codes are judged
+			}
 			w.siege.guess(&ledger{}, from(w.address), ch)
 		}
 	}
@@ -207,7 +211,7 @@ func (w *walk) everywhere() {
 	w.login()
 	w.clock.pass(2 * day)
 	for i := range 60 {
-		_, _ = w.LoginSMS(context.Background(), from(botnet(2000+i)), core.BeginIn{PhoneNumber: inLand(homeLand, 1+i)})
+		w.siege.begin(from(botnet(2000+i)), inLand(homeLand, 1+i))
 	}
 	w.clock.pass(6 * time.Minute)
 	w.begin("/v1/signup")
@@ -258,11 +262,27 @@ func (w *walk) solve(got answer) members {
 	if err := json.Unmarshal([]byte(got.text("captcha")), &asked); err != nil {
 		w.t.Fatal(err)
 	}
+	if raced { // the work is done elsewhere under the race detector, too
+		return members{"type": asked.Type, "token": string(asked.Challenge)}
+	}
 	solved, err := captchatest.Solve(asked)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return members{"type": solved.Type, "token": solved.Token.Reveal()}
+}
+
+// favours is our own proof of work, which others may leave undone: they show what
+// they were asked.
+type favours struct{ captcha.Verifier }
+
+func newFavours(ring *keyring.Ring) captcha.Verifier { return favours{work(ring)} }
+
+func (f favours) Verify(ctx context.Context, now time.Time, subject string, h captcha.Hardness, s captcha.Solution) (captcha.Spent, error) {
+	if token := s.Token.Reveal(); strings.HasPrefix(token, "{") {
+		return captcha.Spent{Key: token}, nil
+	}
+	return f.Verifier.Verify(ctx, now, subject, h, s)
 }
 
 var random = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,}`)

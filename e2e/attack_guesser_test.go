@@ -240,8 +240,8 @@ func (g givenAway) Verify(_ context.Context, _ time.Time, _ string, _ captcha.Ha
 	return captcha.Spent{Key: s.Token.Reveal()}, nil
 }
 
-// sameHost and sameNetwork are callers at one address, and at those of a /24 or
-// a /48 in turns.
+// sameHost and sameNetwork are callers at one address, and at those of a /24 (or
+// less) or a /48 in turns.
 func sameHost(address string) func() core.Caller {
 	caller := from(netip.MustParseAddr(address))
 	return func() core.Caller { return caller }
@@ -253,7 +253,7 @@ func sameNetwork(prefix string) func() core.Caller {
 		n := next()
 		if network.Addr().Is4() {
 			four := network.Addr().As4()
-			four[3] = byte(n)
+			four[3] += byte(n % (1 << (32 - network.Bits())))
 			return from(netip.AddrFrom4(four))
 		}
 		sixteen := network.Addr().As16()

@@ -54,13 +54,13 @@ func TestC42TheOwnerEntersWhileStrangersBurnAll(t *testing.T) {
 		(&guesser{siege: s, ledger: l, caller: func() core.Caller { return nat }, number: newNumber()}).act,
 		(&passwords{siege: s, ledger: l, caller: func() core.Caller { return nat }, number: newNumber()}).act,
 		s.hammer(func() core.Caller { return nat }, newNumber()),
-		s.hammer(sameNetwork("192.0.2.0/24"), newNumber()),
+		s.hammer(sameNetwork("192.0.2.128/25"), newNumber()),
 		s.hammer(newHost(), neighbour),
 		owner.act,
 	}
 	for range 8 {
-		actors = append(actors, (&guesser{siege: s, ledger: l, caller: sameNetwork("192.0.2.0/24"), number: newNumber()}).act,
-			(&passwords{siege: s, ledger: l, caller: sameNetwork("192.0.2.0/24"), number: newNumber()}).act)
+		actors = append(actors, (&guesser{siege: s, ledger: l, caller: sameNetwork("192.0.2.128/25"), number: newNumber()}).act,
+			(&passwords{siege: s, ledger: l, caller: sameNetwork("192.0.2.128/25"), number: newNumber()}).act)
 	}
 	s.run(s.clock.read().Add(3*time.Hour), actors...)
 	if owner.entered != 7 {

@@ -22,7 +22,8 @@ type campaign struct {
 	tick    time.Duration // how often it asks
 	each    int           // how many messages it asks for then
 	monitor bool          // the guard only tells
-	quiet   bool          // it is below all that the guard looks at
+	quiet   bool          // it stays below what the guard pauses
+	lifts   bool          // the operator named a captcha; the campaign solves none, honest people do
 	prepare func(*pump)
 	ask     func(p *pump, i int) error // for the i-th message
 }
@@ -48,12 +49,19 @@ func (p *pump) act() time.Duration {
 
 // signUp asks for the message of a signup, which any number gets.
 func (p *pump) signUp(i int, number string) error {
-	return solving(func(solved captcha.Solution) error {
+	return p.solving(func(solved captcha.Solution) error {
 		ch, err := p.Signup(context.Background(), p.caller(i), core.SignupIn{
 			BeginIn: core.BeginIn{PhoneNumber: number, Captcha: solved},
 		})
 		return p.pumped(ch, err)
 	})
+}
+
+func (p *pump) solving(f func(captcha.Solution) error) error {
+	if p.lifts {
+		return f(captcha.Solution{})
+	}
+	return solving(f)
 }
 
 func (p *pump) pumped(ch core.Challenge, err error) error {
@@ -74,7 +82,7 @@ func (p *pump) resend(i int) error {
 		if ch.ResendAt.IsZero() || now.Before(ch.ResendAt) {
 			continue
 		}
-		return solving(func(solved captcha.Solution) error {
+		return p.solving(func(solved captcha.Solution) error {
 			again, err := p.Resend(context.Background(), p.caller(i), core.ResendIn{ChallengeID: ch.ID, Captcha: solved})
 			if err == nil {
 				p.open[n] = again
@@ -82,7 +90,7 @@ func (p *pump) resend(i int) error {
 			return p.pumped(again, err)
 		})
 	}
-	return solving(func(solved captcha.Solution) error {
+	return p.solving(func(solved captcha.Solution) error {
 		ch, err := p.Signup(context.Background(), p.caller(i), core.SignupIn{
 			BeginIn: core.BeginIn{PhoneNumber: inLand(pumpedLand, i), Captcha: solved},
 		})
@@ -95,7 +103,7 @@ func (p *pump) resend(i int) error {
 
 // reset asks for the message of a reset, which numbers with accounts get.
 func (p *pump) reset(i int) error {
-	return solving(func(solved captcha.Solution) error {
+	return p.solving(func(solved captcha.Solution) error {
 		ch, err := p.ResetPassword(context.Background(), p.caller(i), core.BeginIn{
 			PhoneNumber: inLand(pumpedLand, i%p.owned), Captcha: solved,
 		})
@@ -128,6 +136,7 @@ func campaigns() []campaign {
 		}),
 		with(fast, "many prefixes of one country, from everywhere", everyPrefix),
 		with(fast, "the same, the guard only watching", everyPrefix),
+		with(fast, "the same, a captcha named, which it does not solve", everyPrefix),
 		with(fast, "many prefixes, from one address", func(p *pump, i int) error {
 			p.caller = func(int) core.Caller { return from(netip.MustParseAddr("192.0.2.7")) }
 			return p.signUp(i, inLand(pumpedLand, i))
@@ -137,8 +146,8 @@ func campaigns() []campaign {
 		with(campaign{long: 3 * day, short: 3 * time.Hour, tick: 3 * time.Minute, each: 1, quiet: true},
 			"slow drip, 20 an hour, many prefixes, from everywhere", everyPrefix),
 	}
-	all[2].monitor = true
-	all[5].prepare = accounts(100)
+	all[2].monitor, all[3].lifts, all[4].quiet = true, true, true
+	all[6].prepare = accounts(100)
 	return all
 }
 

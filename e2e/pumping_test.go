@@ -43,7 +43,7 @@ func TestPumping(t *testing.T) {
 
 func (c campaign) play(t *testing.T) []string {
 	s := newSiege(t, newGivenAway, func(s *core.Settings) {
-		s.Prices, s.Budgets, s.GuardMonitor = core.RoughPrices(), pumpBudgets, c.monitor
+		s.Prices, s.Budgets, s.GuardMonitor, s.CaptchaLifts = core.RoughPrices(), pumpBudgets, c.monitor, c.lifts
 	})
 	s.orderly = true
 	p := &pump{siege: s, campaign: c, mine: map[string]bool{}, caller: func(i int) core.Caller { return from(botnet(i)) }}
