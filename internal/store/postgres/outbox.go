@@ -1,0 +1,133 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/countersign/countersign/internal/core"
+)
+
+// dueMessage is a queued message with what its challenge, if any, says of it.
+type dueMessage struct {
+	core.Message
+	writtenAt int64
+	text      []byte // the challenge's
+	ended     bool
+}
+
+// ClaimMessages implements core.Store.
+func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) (core.Claimed, error) {
+	return write(ctx, s, "claiming messages", func(tx *tx, out *core.Claimed) {
+		var last dueMessage
+		till := tx.till(in.Budgets, in.Now)
+		for len(out.Messages) < in.Limit {
+			due := tx.dueAfter(last, in.Now, in.Limit-len(out.Messages))
+			if len(due) == 0 {
+				break
+			}
+			last = due[len(due)-1]
+			till.open(due)
+			for _, m := range due {
+				if state := m.unsendable(in.Now); state != "" {
+					tx.giveUp(m.ID, state, in.Now)
+					if m.State != core.MessageWithheld {
+						m.State, m.Sealed = state, nil
+						out.GivenUp = append(out.GivenUp, m.Message)
+					}
+				} else if !till.reserve(m.Message) {
+					tx.exec("UPDATE messages SET holder = '', due_at = $1, held = 2 WHERE id = $2", in.Now.Add(in.HoldFor), m.ID)
+				} else {
+					out.Messages = append(out.Messages, tx.lease(m, in.Claim))
+				}
+			}
+		}
+		till.close()
+	})
+}
+
+// dueAfter takes the oldest messages that are due and that nobody else is about
+// to claim, behind one of them: those before it that are still due were looked
+// at.
+func (tx *tx) dueAfter(last dueMessage, now time.Time, limit int) (due []dueMessage) {
+	collect(tx, &due, `SELECT m.written_at, c.sealed, c.id IS NOT NULL AND (c.sealed IS NULL OR c.redeemed_at > 0 OR c.voided_at > 0
+			OR c.guesses_left <= 0 OR c.expires_at <= $1), `+messageColumns+`
+		FROM messages m LEFT JOIN challenges c ON c.id = m.challenge_id
+		WHERE m.settled_at = 0 AND m.due_at <= $1 AND (m.created_at, m.written_at, m.id) > ($2, $3, $4)
+		ORDER BY m.created_at, m.written_at, m.id LIMIT $5 FOR NO KEY UPDATE OF m SKIP LOCKED`,
+		func(r *row) (m dueMessage) {
+			r.scan(append([]any{&m.writtenAt, &m.text, &m.ended}, intoMessage(&m.Message)...)...)
+			return m
+		}, now, last.CreatedAt, last.writtenAt, last.ID, limit)
+	tx.look()
+	return due
+}
+
+// lease counts a try and gives the message to whoever claims it, with its text.
+func (tx *tx) lease(m dueMessage, in core.Claim) core.Message {
+	m.Tries++
+	tx.exec(`UPDATE messages SET tries = $1, holder = $2, due_at = $3, reserved = $4, reserved_at = $5, held = least(held, 1) WHERE id = $6`,
+		m.Tries, in.Holder, in.Now.Add(in.Lease), int64(priceOf(m.Message)), in.Now, m.ID)
+	if m.ChallengeID != "" {
+		m.Sealed, m.SealedFor = m.text, m.ChallengeID
+	}
+	return m.Message
+}
+
+// unsendable tells what becomes of a due message that is not sent: "" if it is.
+func (m dueMessage) unsendable(now time.Time) core.MessageState {
+	switch {
+	case m.ended || !now.Before(m.ExpiresAt):
+		return core.MessageExpired
+	case m.Tries >= core.MaxSendTries:
+		return core.MessageFailed
+	}
+	return ""
+}
+
+// giveUp takes a message from the queue, and its text.
+func (tx *tx) giveUp(id string, state core.MessageState, now time.Time) {
+	tx.exec("UPDATE messages SET state = $1, sealed = NULL, holder = '', settled_at = $2, held = least(held, 1) WHERE id = $3", string(state), now, id)
+}
+
+// SettleMessage implements core.Store.
+func (s *Store) SettleMessage(ctx context.Context, in core.SettleMessage) (core.Outcome, error) {
+	return write(ctx, s, "settling a message", func(tx *tx, out *core.Outcome) {
+		var of core.User
+		var country string
+		var reserved core.Money
+		var claimedAt time.Time
+		tx.exec("SELECT FROM challenges WHERE id = (SELECT challenge_id FROM messages WHERE id = $1) FOR NO KEY UPDATE", in.ID)
+		held := tx.one(`SELECT user_id, phone_key, phone_masked, country, reserved, reserved_at FROM messages
+			WHERE id = $1 AND holder = $2 AND settled_at = 0 FOR NO KEY UPDATE`, func(r *row) {
+			r.scan(&of.ID, &of.Phone.Key, &of.Phone.Masked, &country, (*int64)(&reserved), at(&claimedAt))
+		}, in.ID, in.Holder)
+		if *out = oneOf(held, core.Done, core.NotHolder); !held {
+			return
+		}
+		if in.State == core.MessageQueued {
+			tx.exec("UPDATE messages SET holder = '', due_at = $1, provider = $2, provider_ref = $3 WHERE id = $4",
+				in.RetryAt, in.Provider, in.ProviderRef, in.ID)
+		} else {
+			tx.exec(`UPDATE messages SET state = $1, sealed = NULL, holder = '', settled_at = $2, provider = $3, provider_ref = $4
+				WHERE id = $5`, string(in.State), in.Now, in.Provider, in.ProviderRef, in.ID)
+			tx.exec(dropUnsendable, in.ID)
+		}
+		tx.tell(in.Event, of, "")
+		if in.Cost != nil {
+			tx.correct(country, reserved, *in.Cost, claimedAt)
+		}
+	})
+}
+
+// dropUnsendable takes the text of a message's challenge once no resend is left
+// and nothing of it is queued.
+const dropUnsendable = `UPDATE challenges c SET sealed = NULL FROM messages m WHERE m.id = $1 AND c.id = m.challenge_id AND c.resend_at = 0
+	AND NOT EXISTS (SELECT FROM messages WHERE challenge_id = c.id AND settled_at = 0)`
+
+// Messages implements core.Store. The newest comes first.
+func (s *Store) Messages(ctx context.Context, phoneKey string, limit int) ([]core.Message, error) {
+	return read(ctx, s, "reading messages", func(tx *tx, out *[]core.Message) {
+		collect(tx, out, "SELECT "+messageColumns+" FROM messages m WHERE phone_key = $1 ORDER BY written_at DESC LIMIT $2",
+			readMessage, phoneKey, limit)
+	})
+}

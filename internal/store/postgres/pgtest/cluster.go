@@ -1,0 +1,156 @@
+package pgtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// binaries is where Debian has PostgreSQL's programs.
+const binaries = "/usr/lib/postgresql/15/bin"
+
+// untilReady is how long a cluster may take to start.
+const untilReady = 60 * time.Second
+
+// cluster is a running server.
+type cluster struct {
+	dir   string
+	port  int
+	alive *os.File // while it is open, the server runs
+}
+
+// url names a database of the cluster.
+func (c cluster) url(database string) string {
+	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", c.port, database)
+}
+
+// start makes a cluster and waits until it answers.
+func start() (cluster, error) {
+	if _, err := os.Stat(filepath.Join(binaries, "initdb")); err != nil {
+		return cluster{}, errors.New("PostgreSQL 15 is missing: apt-get install postgresql-15")
+	}
+	owner, err := serverUser()
+	if err != nil {
+		return cluster{}, err
+	}
+	c, err := lay(owner)
+	if err != nil {
+		return cluster{}, err
+	}
+	if err := c.run(owner); err != nil {
+		return cluster{}, errors.Join(err, os.RemoveAll(c.dir))
+	}
+	return c, c.wait()
+}
+
+// serverUser gives whom the server runs as; nil is the user of this process.
+// PostgreSQL refuses to run as root.
+func serverUser() (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	account, err := user.Lookup("postgres")
+	if err != nil {
+		return nil, fmt.Errorf("PostgreSQL does not run as root, and there is no other user: apt-get install postgresql-15: %w", err)
+	}
+	uid, err := strconv.ParseUint(account.Uid, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("reading the user id of postgres: %w", err)
+	}
+	gid, err := strconv.ParseUint(account.Gid, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("reading the group id of postgres: %w", err)
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+}
+
+// lay makes the cluster's directory and its files.
+func lay(owner *syscall.Credential) (cluster, error) {
+	dir, err := os.MkdirTemp("", "pgtest-")
+	if err != nil {
+		return cluster{}, err
+	}
+	if owner != nil {
+		if err := os.Chown(dir, int(owner.Uid), int(owner.Gid)); err != nil {
+			return cluster{}, err
+		}
+	}
+	port, err := freePort()
+	if err != nil {
+		return cluster{}, err
+	}
+	initdb := exec.Command(filepath.Join(binaries, "initdb"), "--pgdata="+filepath.Join(dir, "data"),
+		"--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+	initdb.Dir = dir
+	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
+	if said, err := initdb.CombinedOutput(); err != nil {
+		return cluster{}, errors.Join(fmt.Errorf("initdb: %w: %s", err, said), os.RemoveAll(dir))
+	}
+	return cluster{dir: dir, port: port}, nil
+}
+
+// freePort finds a port of the loopback that nobody listens on.
+func freePort() (int, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	port := listener.Addr().(*net.TCPAddr).Port
+	return port, listener.Close()
+}
+
+// runUntilEOF runs the server until the standard input ends, as it does when
+// the process that holds its other end does. Then the server stops and its
+// directory goes.
+const runUntilEOF = `"$0" -D "$1/data" -k "$1" -p "$2" -c listen_addresses=127.0.0.1 -c max_connections=300 \
+	-c fsync=off -c full_page_writes=off -c synchronous_commit=on -c shared_buffers=64MB -c max_wal_size=2GB \
+	-c autovacuum=off -c log_lock_waits=on >"$1/log" 2>&1 &
+server=$!
+cat >/dev/null
+kill -INT $server
+wait $server
+rm -rf "$1"`
+
+func (c *cluster) run(owner *syscall.Credential) error {
+	held, alive, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	shell := exec.Command("/bin/sh", "-c", runUntilEOF, filepath.Join(binaries, "postgres"), c.dir, strconv.Itoa(c.port))
+	shell.Dir, shell.Stdin = c.dir, held
+	shell.SysProcAttr = &syscall.SysProcAttr{Credential: owner, Setpgid: true}
+	if err := shell.Start(); err != nil {
+		return fmt.Errorf("starting PostgreSQL: %w", err)
+	}
+	c.alive = alive
+	return held.Close()
+}
+
+// wait waits until the server answers.
+func (c cluster) wait() error {
+	ctx, cancel := context.WithTimeout(context.Background(), untilReady)
+	defer cancel()
+	for {
+		conn, err := pgx.Connect(ctx, c.url("postgres"))
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			said, _ := os.ReadFile(filepath.Join(c.dir, "log"))
+			return fmt.Errorf("PostgreSQL does not answer: %w: %s", err, bytes.TrimSpace(said))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

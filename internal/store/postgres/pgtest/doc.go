@@ -1,0 +1,9 @@
+// Package pgtest gives tests a real PostgreSQL: one private cluster for each
+// test process, and in it fresh databases.
+//
+// The cluster lives in a directory of its own, listens on a unix socket and a
+// free loopback port, and goes with the process, however that ends. It does not
+// sync to the disk: whoever tests crashes needs a cluster of another kind.
+//
+// Start with Database.
+package pgtest

@@ -1,0 +1,145 @@
+package postgres
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/countersign/countersign/internal/store/postgres/pgtest"
+)
+
+var users = flag.Int("users", 100_000, "how many users the tables have whose plans are looked at")
+
+// small are the tables that one may read from end to end: they do not grow with
+// users.
+var small = regexp.MustCompile(`Seq Scan on (keys|sinks|watchers|turns|pulse|api_keys|rollup_spans|spending|goose_db_version)\b`)
+
+// No statement reads a whole table that grows.
+func TestEveryStatementHasAnIndex(t *testing.T) {
+	heard := &statements{args: map[string][]any{}}
+	url := pgtest.Copy(t, schema(t)) // others had to empty it
+	populate(t, url, *users)
+	s := open(t, Options{URL: url, configure: heard.listen})
+	m := &maker{prefix: "plan"}
+	prepared, more := operations(t, s, m), hot(t, s, m)
+	maps.Copy(prepared, more)
+	for _, name := range inOrder(prepared) {
+		if err := prepared[name](); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	conn := connect(t, url)
+	defer func() {
+		if err := conn.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	looked := 0
+	for _, query := range slices.Sorted(maps.Keys(heard.args)) {
+		for _, line := range planOf(t, conn, query, heard.args[query]) {
+			if strings.Contains(line, "Seq Scan on") && !small.MatchString(line) {
+				t.Errorf("%s\nof %s", strings.TrimSpace(line), query)
+			}
+		}
+		looked++
+	}
+	if looked < 80 {
+		t.Errorf("only %d statements were heard", looked)
+	}
+}
+
+// statements hears what is sent, with some arguments of each.
+type statements struct {
+	mu   sync.Mutex
+	args map[string][]any
+}
+
+func (s *statements) listen(config *pgxpool.Config) { config.ConnConfig.Tracer = s }
+
+// TraceQueryStart implements pgx.QueryTracer.
+func (s *statements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+// TraceQueryEnd implements pgx.QueryTracer.
+func (s *statements) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// TraceBatchStart implements pgx.BatchTracer.
+func (s *statements) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return ctx
+}
+
+// TraceBatchQuery implements pgx.BatchTracer.
+func (s *statements) TraceBatchQuery(_ context.Context, _ *pgx.Conn, data pgx.TraceBatchQueryData) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch data.SQL {
+	case "begin", "commit":
+	default:
+		s.args[data.SQL] = data.Args
+	}
+}
+
+// TraceBatchEnd implements pgx.BatchTracer.
+func (s *statements) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
+
+// planOf tells how the server would carry out a query with any arguments.
+func planOf(t *testing.T, conn *pgx.Conn, query string, args []any) []string {
+	t.Helper()
+	ctx := context.Background()
+	plan, err := conn.Query(ctx, "EXPLAIN "+query, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	lines, err := pgx.CollectRows(plan, pgx.RowTo[string])
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return lines
+}
+
+// populate makes so many users and what they leave: two sessions, a device, two
+// challenges with a message each, failures, three events.
+func populate(t *testing.T, url string, n int) {
+	t.Helper()
+	const once = "FROM generate_series(1::bigint, %d) i"
+	old := noon.AddDate(0, -1, 0).UnixMilli()
+	filling := []string{
+		"SET session_replication_role = replica", // nobody looks whether what is referenced is there
+		`INSERT INTO users SELECT 'u' || i, 'sealed', '+49*12', 1, 'Ada', '', 'en', 'hash', 1, 0, 1, 1 ` + once,
+		`INSERT INTO phones SELECT 'n' || i, 'u' || i ` + once,
+		`INSERT INTO devices SELECT 'd' || i, 'u' || i, '', '', '', 1, 1, 1 ` + once,
+		`INSERT INTO password_history SELECT 'u' || i, g, 'hash' ` + once + `, generate_series(1, 2) g`,
+		`INSERT INTO sessions SELECT 's' || g || '-' || i, 'u' || i, 1, 'hash', 'sealed', 'key', 1, 1, 1, OLD, OLD + i * 100000, OLD + i * 1000000, 0, '',
+			'd' || i, '', '', '', '192.0.2.1', '192.0.2.0/24', 'agent', 'sms', 'native', 'device', '' ` + once + `, generate_series(1, 2) g`,
+		`INSERT INTO numbers SELECT 'n' || i, OLD + i ` + once,
+		`INSERT INTO challenges SELECT 'c' || g || '-' || i, 'login', 'sms', 'n' || i, 'sealed', '+49*12', false, 'u' || i, 1, '', '', '', '', '', '', '', '', '',
+			'mac', 6, NULL, 5, 0, 0, OLD + i, OLD + i, OLD, 0, decode(md5(g || '-' || i), 'hex'), 'body', NULL, NULL, '', 0, 'native', '', 'DE' ` + once + `, generate_series(1, 2) g`,
+		`INSERT INTO messages SELECT 'm' || g || '-' || i, 'c' || g || '-' || i, 'u' || i, 'login', 'sms', 'n' || i, '+49*12', NULL, '', 'sent', 1, '', 'DE', 0,
+			OLD + i, OLD + i, '', OLD, '', 0, 0, 0, '', OLD + i, '', '', OLD + i ` + once + `, generate_series(1, 2) g`,
+		`INSERT INTO failures SELECT 'n' || i, '', 'password', 1, 0, false, OLD + i, ARRAY[OLD + i] ` + once,
+		`INSERT INTO events SELECT 'e' || g || '-' || i, i * 3 + g, OLD + i, 0, 'u' || i, '', '', 'n' || i, 'login', OLD + i, false,
+			'{}' ` + once + `, generate_series(1, 3) g`,
+		`INSERT INTO rollups SELECT 60000, OLD - i * 60000, 'login', 'sms', 'success', '', 'DE', '', 'a', 1 ` + once,
+		`UPDATE turns SET last = (SELECT max(position) FROM events) WHERE name = 'events'`,
+		`INSERT INTO sinks (name, settled) SELECT 'log', last FROM turns WHERE name = 'events'`,
+	}
+	for i, each := range filling {
+		statement := strings.ReplaceAll(each, "OLD", fmt.Sprint(old))
+		if strings.Contains(statement, "%d") {
+			statement = fmt.Sprintf(statement, n)
+		}
+		filling[i] = statement
+	}
+	run(t, url, strings.Join(filling, ";\n"))
+	run(t, url, "ANALYZE")
+}
