@@ -10,6 +10,7 @@ import (
 
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // The front page, as a person sees it, signs somebody up: the inbox beside it
@@ -23,7 +24,7 @@ func TestFrontPageSignsUp(t *testing.T) {
 	b := openBrowser(t)
 	b.do(chromedp.Navigate(h.public))
 
-	b.click(`[data-call=begin] button`)
+	b.press(`[data-call=begin] button`)
 	if asked := b.text(`#number .call:not(.again) .problem code`); asked != "captcha_required" {
 		t.Errorf("the signup is answered with %s", asked)
 	}
@@ -33,13 +34,14 @@ func TestFrontPageSignsUp(t *testing.T) {
 	b.sees(`#number .again .curl`, `"captcha":{"type":"altcha","token":"`)
 
 	b.do(chromedp.WaitNotPresent(chromedp.CSS(`#messages [data-challenge="` + others.text("challenge_id") + `"]`)))
-	b.click(`#messages [data-code]`)
-	b.click(`[data-call=verify] button`)
+	b.press(`#messages [data-challenge="` + b.attribute(`form[data-call=verify]`, "data-challenge") + `"] [data-code]`)
+	b.do(chromedp.WaitVisible(chromedp.CSS(`[data-call=verify] button:focus`)))
+	b.press(`[data-call=verify] button`)
 	b.sees(`[data-call=verify] + .call .say`, "The account exists now")
 	for _, part := range []string{"ES256", "auth_time", "refresh token", "device token"} {
 		b.sees(`#decoded table`, part)
 	}
-	b.click(`[data-call=me] button`)
+	b.press(`[data-call=me] button`)
 	b.sees(`[data-call=me] + .call .say`, "Account ")
 }
 
@@ -87,12 +89,25 @@ func (b browser) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// click waits until what it clicks can be seen, and is open.
-func (b browser) click(selector string) {
+// press waits until what it presses can be seen and is open, and presses it from
+// the keyboard: the page may move under a mouse while messages come in.
+func (b browser) press(selector string) {
 	b.t.Helper()
-	if err := chromedp.Do(b.ctx, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible, chromedp.NodeEnabled)); err != nil {
-		b.t.Fatalf("clicking %s: %v", selector, err)
+	at := chromedp.CSS(selector)
+	err := chromedp.Do(b.ctx, chromedp.WaitEnabled(at), chromedp.Focus(at, chromedp.NodeVisible), chromedp.KeyEvent(kb.Enter))
+	if err != nil {
+		b.t.Fatalf("pressing %s: %v", selector, err)
 	}
+}
+
+// attribute waits until something that can be seen has the attribute.
+func (b browser) attribute(selector, name string) string {
+	b.t.Helper()
+	read, err := chromedp.Run(b.ctx, chromedp.AttributeValue(chromedp.CSS(selector+"["+name+"]"), name, chromedp.NodeVisible))
+	if err != nil {
+		b.t.Fatalf("reading %s of %s: %v", name, selector, err)
+	}
+	return read.Value
 }
 
 // text waits until something can be seen, and reads it.
