@@ -19,6 +19,7 @@ type program struct {
 	t    *testing.T
 	path string
 	dir  string
+	more []string // settings beside
 
 	*client
 	command  *exec.Cmd
@@ -41,8 +42,8 @@ func newProgram(t *testing.T) *program {
 
 // env has one public URL whatever the port: access tokens name it.
 func (p *program) env() []string {
-	return append(append(os.Environ(), wide()...), "COUNTERSIGN_DATA_DIR="+p.dir, "COUNTERSIGN_PUBLIC_URL=http://localhost",
-		"COUNTERSIGN_LISTEN=127.0.0.1:0", "COUNTERSIGN_OPERATOR_LISTEN=127.0.0.1:0")
+	return append(append(append(os.Environ(), wide()...), "COUNTERSIGN_DATA_DIR="+p.dir, "COUNTERSIGN_PUBLIC_URL=http://localhost",
+		"COUNTERSIGN_LISTEN=127.0.0.1:0", "COUNTERSIGN_OPERATOR_LISTEN=127.0.0.1:0"), p.more...)
 }
 
 // The two places where a starting server says that it is to be found.
