@@ -16,7 +16,7 @@ import (
 // the backup is all that is left (C-35).
 func TestC35Restore(t *testing.T) {
 	t.Parallel()
-	built := newProgram(t)
+	built := buildBinary(t)
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
 		d := newDrill(t, built)
@@ -28,8 +28,7 @@ func TestC35Restore(t *testing.T) {
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
 		url := pgtest.Database(t)
-		d := newDrill(t, built, "COUNTERSIGN_DATABASE_URL="+url,
-			"COUNTERSIGN_MASTER_KEY=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+		d := newDrill(t, built, "COUNTERSIGN_DATABASE_URL="+url, fleetKey)
 		d.places["database_url"] = url
 		d.run("pg_dump")
 		d.lifeGoesOn()
@@ -58,13 +57,13 @@ const (
 )
 
 // newDrill starts a server with two accounts and a code that nobody has typed.
-func newDrill(t *testing.T, built *program, more ...string) *drill {
+func newDrill(t *testing.T, built string, more ...string) *drill {
 	t.Helper()
 	page, err := os.ReadFile("../docs/backup.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &program{t: t, path: built.path, dir: t.TempDir(), more: more}
+	p := &program{t: t, path: built, dir: t.TempDir(), more: more}
 	t.Cleanup(p.kill)
 	d := &drill{program: p, page: string(page), places: map[string]string{
 		"data": p.dir, "copy": filepath.Join(t.TempDir(), "copy"),
