@@ -41,6 +41,8 @@ type parts struct {
 	hasher  *password.Hasher
 	core    *core.Core
 	watch   *watch
+
+	schedule *keySchedule
 }
 
 // openParts opens them in the order in which they need each other. After an
@@ -111,12 +113,13 @@ func (p *parts) openStore(ctx context.Context, c config.Config, alone bool) (err
 }
 
 func (p *parts) makeCore(c config.Config, traffic func(event.Event)) error {
-	tokens, err := token.New(p.ring, p.keys.signing, token.Settings{
+	tokens, err := token.New(p.ring, minted(p.keys.signing), token.Settings{
 		Issuer: c.PublicURL, Audience: c.Audience, ClientID: clientID, TTL: c.AccessTokenTTL,
 	}, p.options.Rand)
 	if err != nil {
 		return err
 	}
+	p.schedule = newKeySchedule(p, tokens, c.JWTKeyRotation)
 	more, err := readLines(c.PasswordList)
 	if err != nil {
 		return fmt.Errorf("reading the list of passwords: %w", err)

@@ -26,6 +26,9 @@ type upkeep struct {
 		look(context.Context) error
 		keep(context.Context) error
 	}
+	keys interface {
+		look(context.Context) error
+	}
 	peers   *dialect.Peers
 	now     func() time.Time
 	tell    func(event.Name, event.Outcome, event.Attributes)
@@ -38,7 +41,7 @@ type upkeep struct {
 
 func newUpkeep(p *parts, peers *dialect.Peers, o Options) *upkeep {
 	return &upkeep{
-		store: p.store, review: newReview(p, newID(p.now(), o.Rand)), peers: peers, now: p.now, tell: p.traffic, options: o,
+		store: p.store, review: newReview(p, newID(p.now(), o.Rand)), keys: p.schedule, peers: peers, now: p.now, tell: p.traffic, options: o,
 	}
 }
 
@@ -71,6 +74,9 @@ func (u *upkeep) look(ctx context.Context) {
 	}
 	if err := u.review.look(ctx); err != nil && ctx.Err() == nil {
 		u.options.Log.Error("reviewing budgets and counts failed", "error", err)
+	}
+	if err := u.keys.look(ctx); err != nil && ctx.Err() == nil {
+		u.options.Log.Error("rotating keys failed", "error", err)
 	}
 	if u.sweeps--; u.sweeps > 0 || u.lost || ctx.Err() != nil {
 		return

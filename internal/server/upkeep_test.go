@@ -44,7 +44,7 @@ func (nothingToReview) keep(context.Context) error { return nil }
 
 func keptUp(store *sweepable, told *[]event.Name) *upkeep {
 	return &upkeep{
-		store: store, review: nothingToReview{}, now: time.Now, options: Options{Log: discardLog()},
+		store: store, review: nothingToReview{}, keys: nothingToReview{}, now: time.Now, options: Options{Log: discardLog()},
 		tell: func(name event.Name, _ event.Outcome, _ event.Attributes) { *told = append(*told, name) },
 	}
 }
