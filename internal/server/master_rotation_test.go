@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/countersign/countersign/internal/config"
 	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/keyring"
+	"github.com/countersign/countersign/internal/store/sqlite"
 )
 
 const passphrase = "violet kettle under a bridge"
@@ -166,4 +168,56 @@ func numberState(t *testing.T, s *Server) core.NumberState {
 		t.Fatal(err)
 	}
 	return state
+}
+
+// A signing key that leaked is dropped while no server runs, as docs/keys.md
+// tells: what it signed ends at once, the sessions go on under a new key.
+func TestALeakedSigningKeyIsReplacedAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	c := settings(t, dir, "PUBLIC_URL=http://127.0.0.1:8420", "JWT_KEY_ROTATION=48h")
+	s, err := Start(t.Context(), c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &owner{t: t, base: "http://" + s.Addr()}
+	tokens := signIn(t, o.base)
+	o.access, o.refresh = tokens["access_token"].(string), tokens["refresh_token"].(string)
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	dropSigningKeys(t, filepath.Join(dir, databaseFile))
+	s = start(t, c, Options{})
+	o.base = "http://" + s.Addr()
+	if answer, _ := call(t, "GET", o.base+"/v1/me", "", "Authorization", "Bearer "+o.access); answer.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a token of the dropped key: %d", answer.StatusCode)
+	}
+	o.access, _ = o.post(http.StatusOK, "/v1/token/refresh", `{"refresh_token":"`+o.refresh+`"}`)["access_token"].(string)
+	if answer, _ := call(t, "GET", o.base+"/v1/me", "", "Authorization", "Bearer "+o.access); answer.StatusCode != http.StatusOK {
+		t.Errorf("a token of the new key: %d", answer.StatusCode)
+	}
+	if s.upkeep.keys != s.parts.schedule || s.parts.schedule.every != 48*time.Hour {
+		t.Error("nobody looks after the keys, or not as the setting says")
+	}
+}
+
+// dropSigningKeys is DELETE FROM keys WHERE slot LIKE 'signing/%'.
+func dropSigningKeys(t *testing.T, path string) {
+	t.Helper()
+	store, err := sqlite.Open(t.Context(), sqlite.Options{Path: path, Log: discardLog()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	keys, err := store.Keys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		if !strings.HasPrefix(key.Slot, signingSlots) {
+			continue
+		}
+		if outcome, err := store.DropKey(t.Context(), key.ID); outcome != core.Done || err != nil {
+			t.Fatalf("dropping: %q, %v", outcome, err)
+		}
+	}
 }
