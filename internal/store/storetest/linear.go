@@ -1,0 +1,210 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/countersign/countersign/internal/core"
+)
+
+// The size of a history: so many clients, each doing so many things. A checker
+// needs time that grows steeply with what overlaps.
+const (
+	linearClients   = 6
+	linearActs      = 8
+	linearHistories = 12
+	linearLost      = 2 // commits of a history whose answer is lost, at most
+	linearPatience  = time.Minute
+)
+
+// Fault is asked before a commit, and after it (committed): what it answers
+// becomes the operation's error.
+type Fault func(committed bool) error
+
+// Linear holds an engine to linearizability: whatever many do at once, over
+// several instances, there is an order of it that explains every answer, and
+// what was answered before something else began comes before it in that order.
+//
+// open gives instances over one fresh database, which ask fault at their
+// commits. Some commits fail and must have done nothing; the answers of some are
+// lost, and those may have happened or not.
+func Linear(t *testing.T, open func(t *testing.T, fault Fault) []core.Store) {
+	t.Run("one login", func(t *testing.T) {
+		t.Parallel()
+		explained(t, open, loginOracle(), loginClients)
+	})
+	t.Run("signups of one number", func(t *testing.T) {
+		t.Parallel()
+		explained(t, open, signupOracle(), signupClients)
+	})
+	t.Run("one session", func(t *testing.T) {
+		t.Parallel()
+		explained(t, open, sessionOracle(), sessionClients)
+	})
+	t.Run("failures of one number", func(t *testing.T) {
+		t.Parallel()
+		explained(t, open, failureOracle(), failureClients)
+	})
+}
+
+// oracle is what one thing answers to whoever asks one after another.
+type oracle[State, In, Out comparable] struct {
+	start State
+	step  func(State, In) (Out, State)
+}
+
+// act is one call of a client. It is prepared before the run; ask completes the
+// question by what is known when its turn comes.
+type act[In, Out comparable] struct {
+	ask func() In
+	do  func(core.Store, In) (Out, error)
+}
+
+// always is an act whose question is known.
+func always[In, Out comparable](in In, do func(core.Store, In) (Out, error)) act[In, Out] {
+	return act[In, Out]{ask: func() In { return in }, do: do}
+}
+
+// explained records histories, and wants the oracle to explain each.
+func explained[State, In, Out comparable](
+	t *testing.T, open func(*testing.T, Fault) []core.Store,
+	m oracle[State, In, Out], clients func(*world, *rand.Rand) [][]act[In, Out],
+) {
+	luck := &luck{rand: rand.New(rand.NewPCG(1, 2))}
+	stores := open(t, luck.at)
+	w := newWorld(t, stores[0], seeded())
+	for n := range linearHistories {
+		programs := clients(w, rand.New(rand.NewPCG(uint64(n), 3)))
+		if n%2 == 1 { // every other history sees failing commits
+			luck.turns(linearLost)
+		}
+		history, err := record(stores, programs)
+		luck.holds()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.check(history); got != porcupine.Ok {
+			t.Fatalf("history %d is %s: no order of this explains the answers\n%s", n, got, told(history))
+		}
+	}
+	if luck.failed == 0 || luck.lost == 0 {
+		t.Errorf("%d commits failed and %d answers were lost; want some of each", luck.failed, luck.lost)
+	}
+}
+
+// check looks for an order that explains a history.
+func (m oracle[State, In, Out]) check(history []porcupine.Operation) porcupine.CheckResult {
+	return porcupine.CheckOperationsTimeout(porcupine.Model{
+		Init: func() any { return m.start },
+		Step: func(state, in, out any) (bool, any) {
+			want, next := m.step(state.(State), in.(In))
+			return out == any(lostAnswer{}) || out == any(want), next
+		},
+	}, history, linearPatience)
+}
+
+// lostAnswer is what a client heard whose commit's answer was lost. It may have
+// happened at any time since it was asked, or not at all: then nothing later
+// tells of it, and an order that has it last explains it.
+type lostAnswer struct{}
+
+// record lets each client do its acts one after another, all clients at once,
+// over the stores in turns.
+func record[In, Out comparable](stores []core.Store, programs [][]act[In, Out]) ([]porcupine.Operation, error) {
+	var clock atomic.Int64
+	var mu sync.Mutex
+	var history []porcupine.Operation
+	var failure error
+	atOnce(len(programs), func(client int) {
+		for n, a := range programs[client] {
+			in := a.ask()
+			called := clock.Add(1)
+			out, err := a.do(stores[(client+n)%len(stores)], in)
+			did := porcupine.Operation{ClientId: client, Input: in, Output: out, Call: called, Return: clock.Add(1)}
+			mu.Lock()
+			switch {
+			case errors.Is(err, core.ErrUncertain):
+				did.Output, did.Return = lostAnswer{}, math.MaxInt64
+				history = append(history, did)
+			case errors.Is(err, errLuckless): // nothing happened
+			case err != nil:
+				failure = errors.Join(failure, fmt.Errorf("%+v: %w", in, err))
+			default:
+				history = append(history, did)
+			}
+			mu.Unlock()
+		}
+	})
+	return history, failure
+}
+
+func told(history []porcupine.Operation) string {
+	var text strings.Builder
+	for _, op := range history {
+		fmt.Fprintf(&text, "%d at %d to %d: %+v -> %+v\n", op.ClientId, op.Call, op.Return, op.Input, op.Output)
+	}
+	return text.String()
+}
+
+// errLuckless is what luck breaks commits with.
+var errLuckless = errors.New("out of luck")
+
+// luck breaks commits, while it turns: one in ten fails, and as many are
+// committed but the answer is lost, to a given number.
+type luck struct {
+	mu           sync.Mutex
+	rand         *rand.Rand
+	turned       bool
+	left         int
+	failed, lost int
+}
+
+func (l *luck) turns(lost int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.turned, l.left = true, lost
+}
+
+func (l *luck) holds() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.turned = false
+}
+
+func (l *luck) at(committed bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.turned || committed && l.left == 0 || l.rand.IntN(10) > 0 {
+		return nil
+	}
+	if committed {
+		l.left--
+		l.lost++
+	} else {
+		l.failed++
+	}
+	return errLuckless
+}
+
+// shuffled makes a client's program: acts drawn by weight, with those that end
+// something in its later half only.
+func shuffled[In, Out comparable](r *rand.Rand, often, late func() act[In, Out]) []act[In, Out] {
+	var program []act[In, Out]
+	for n := range linearActs {
+		if n >= linearActs/2 && r.IntN(8) == 0 {
+			program = append(program, late())
+		} else {
+			program = append(program, often())
+		}
+	}
+	return program
+}
