@@ -1,10 +1,12 @@
 package storetest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,12 +18,12 @@ import (
 	"github.com/countersign/countersign/internal/core"
 )
 
-// The size of a history: so many clients, each doing so many things. A checker
-// needs time that grows steeply with what overlaps.
+// The size of a history: so many clients, each doing so many things. The time
+// that a checker needs grows steeply with what overlaps.
 const (
 	linearClients   = 6
 	linearActs      = 8
-	linearHistories = 12
+	linearHistories = 30
 	linearLost      = 2 // commits of a history whose answer is lost, at most
 	linearPatience  = time.Minute
 )
@@ -40,49 +42,90 @@ type Fault func(committed bool) error
 func Linear(t *testing.T, open func(t *testing.T, fault Fault) []core.Store) {
 	t.Run("one login", func(t *testing.T) {
 		t.Parallel()
-		explained(t, open, loginOracle(), loginClients)
+		explained(t, open, loginOracle(), loginClients,
+			core.Done, core.Repeated, core.KeyConflict, core.Wrong, core.Spent)
 	})
 	t.Run("signups of one number", func(t *testing.T) {
 		t.Parallel()
-		explained(t, open, signupOracle(), signupClients)
+		explained(t, open, signupOracle(), signupClients, core.Done, core.NotFound, core.Wrong, core.Spent)
 	})
 	t.Run("one session", func(t *testing.T) {
 		t.Parallel()
-		explained(t, open, sessionOracle(), sessionClients)
+		explained(t, open, sessionOracle(), sessionClients, core.Done, core.Repeated, core.Reused, core.SessionEnded)
 	})
 	t.Run("failures of one number", func(t *testing.T) {
 		t.Parallel()
-		explained(t, open, failureOracle(), failureClients)
+		explained(t, open, failureOracle(), failureClients, core.Done, core.Locked, core.Wrong)
 	})
 }
 
 // oracle is what one thing answers to whoever asks one after another.
-type oracle[State, In, Out comparable] struct {
+type oracle[State, In comparable, Out answered] struct {
 	start State
 	step  func(State, In) (Out, State)
 }
 
+// answered is an answer.
+type answered interface {
+	comparable
+	ended() core.Outcome
+}
+
 // act is one call of a client. It is prepared before the run; ask completes the
 // question by what is known when its turn comes.
-type act[In, Out comparable] struct {
+type act[In comparable, Out answered] struct {
 	ask func() In
 	do  func(core.Store, In) (Out, error)
 }
 
 // always is an act whose question is known.
-func always[In, Out comparable](in In, do func(core.Store, In) (Out, error)) act[In, Out] {
+func always[In comparable, Out answered](in In, do func(core.Store, In) (Out, error)) act[In, Out] {
 	return act[In, Out]{ask: func() In { return in }, do: do}
 }
 
-// explained records histories, and wants the oracle to explain each.
-func explained[State, In, Out comparable](
+// explained wants the oracle to explain all histories, and these to have seen
+// the outcomes, faults of both kinds, and clients who did overlap.
+func explained[State, In comparable, Out answered](
 	t *testing.T, open func(*testing.T, Fault) []core.Store,
-	m oracle[State, In, Out], clients func(*world, *rand.Rand) [][]act[In, Out],
+	o oracle[State, In, Out], clients func(*world, *rand.Rand) [][]act[In, Out], outcomes ...core.Outcome,
 ) {
+	t.Helper()
+	got := examine(t, open, o, clients)
+	if got.refused != "" {
+		t.Fatal(got.refused)
+	}
+	for _, each := range outcomes {
+		if got.outcomes[each] == 0 {
+			t.Errorf("no history has a %s: %v", each, got.outcomes)
+		}
+	}
+	if got.failed == 0 || got.lost == 0 {
+		t.Errorf("%d commits failed and %d answers were lost; want some of each", got.failed, got.lost)
+	}
+	if got.overlaps < linearHistories {
+		t.Errorf("in %d histories %d calls overlapped others: that shows little", linearHistories, got.overlaps)
+	}
+}
+
+// verdict is what became of histories.
+type verdict struct {
+	refused      string // the first that no order explains
+	outcomes     map[core.Outcome]int
+	overlaps     int
+	failed, lost int
+}
+
+// examine records histories and checks each, until one is refused.
+func examine[State, In comparable, Out answered](
+	t *testing.T, open func(*testing.T, Fault) []core.Store,
+	o oracle[State, In, Out], clients func(*world, *rand.Rand) [][]act[In, Out],
+) (v verdict) {
+	t.Helper()
 	luck := &luck{rand: rand.New(rand.NewPCG(1, 2))}
 	stores := open(t, luck.at)
 	w := newWorld(t, stores[0], seeded())
-	for n := range linearHistories {
+	v.outcomes = map[core.Outcome]int{}
+	for n := 0; n < linearHistories && v.refused == ""; n++ {
 		programs := clients(w, rand.New(rand.NewPCG(uint64(n), 3)))
 		if n%2 == 1 { // every other history sees failing commits
 			luck.turns(linearLost)
@@ -92,21 +135,38 @@ func explained[State, In, Out comparable](
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := m.check(history); got != porcupine.Ok {
-			t.Fatalf("history %d is %s: no order of this explains the answers\n%s", n, got, told(history))
+		for _, op := range history {
+			if out, known := op.Output.(Out); known {
+				v.outcomes[out.ended()]++
+			}
+		}
+		v.overlaps += overlaps(history)
+		if got := o.check(history); got != porcupine.Ok {
+			v.refused = fmt.Sprintf("history %d is %s: no order of this explains the answers\n%s", n, got, inWords(history))
 		}
 	}
-	if luck.failed == 0 || luck.lost == 0 {
-		t.Errorf("%d commits failed and %d answers were lost; want some of each", luck.failed, luck.lost)
+	v.failed, v.lost = luck.failed, luck.lost
+	return v
+}
+
+// overlaps counts the calls that began while another one waited for its answer.
+func overlaps(history []porcupine.Operation) (n int) {
+	for _, op := range history {
+		if slices.ContainsFunc(history, func(other porcupine.Operation) bool {
+			return other.Return != math.MaxInt64 && other.Call < op.Call && op.Call < other.Return
+		}) {
+			n++
+		}
 	}
+	return n
 }
 
 // check looks for an order that explains a history.
-func (m oracle[State, In, Out]) check(history []porcupine.Operation) porcupine.CheckResult {
+func (o oracle[State, In, Out]) check(history []porcupine.Operation) porcupine.CheckResult {
 	return porcupine.CheckOperationsTimeout(porcupine.Model{
-		Init: func() any { return m.start },
+		Init: func() any { return o.start },
 		Step: func(state, in, out any) (bool, any) {
-			want, next := m.step(state.(State), in.(In))
+			want, next := o.step(state.(State), in.(In))
 			return out == any(lostAnswer{}) || out == any(want), next
 		},
 	}, history, linearPatience)
@@ -119,7 +179,7 @@ type lostAnswer struct{}
 
 // record lets each client do its acts one after another, all clients at once,
 // over the stores in turns.
-func record[In, Out comparable](stores []core.Store, programs [][]act[In, Out]) ([]porcupine.Operation, error) {
+func record[In comparable, Out answered](stores []core.Store, programs [][]act[In, Out]) ([]porcupine.Operation, error) {
 	var clock atomic.Int64
 	var mu sync.Mutex
 	var history []porcupine.Operation
@@ -147,8 +207,10 @@ func record[In, Out comparable](stores []core.Store, programs [][]act[In, Out]) 
 	return history, failure
 }
 
-func told(history []porcupine.Operation) string {
+// inWords tells a history in the order of its calls.
+func inWords(history []porcupine.Operation) string {
 	var text strings.Builder
+	slices.SortFunc(history, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
 	for _, op := range history {
 		fmt.Fprintf(&text, "%d at %d to %d: %+v -> %+v\n", op.ClientId, op.Call, op.Return, op.Input, op.Output)
 	}
@@ -195,12 +257,11 @@ func (l *luck) at(committed bool) error {
 	return errLuckless
 }
 
-// shuffled makes a client's program: acts drawn by weight, with those that end
-// something in its later half only.
-func shuffled[In, Out comparable](r *rand.Rand, often, late func() act[In, Out]) []act[In, Out] {
+// shuffled makes a client's program, with acts that end something late in it.
+func shuffled[In comparable, Out answered](r *rand.Rand, often, late func() act[In, Out]) []act[In, Out] {
 	var program []act[In, Out]
 	for n := range linearActs {
-		if n >= linearActs/2 && r.IntN(8) == 0 {
+		if n >= linearActs*3/4 && r.IntN(6) == 0 {
 			program = append(program, late())
 		} else {
 			program = append(program, often())

@@ -29,6 +29,8 @@ type codeTold struct {
 	redeemed, voided bool // read
 }
 
+func (t codeTold) ended() core.Outcome { return t.outcome }
+
 // oneCode is a challenge as the oracle has it.
 type oneCode struct {
 	open     bool
@@ -166,7 +168,7 @@ func guessAct(
 	w *world, r *rand.Rand, id *string, by string, redeem func(core.Store, core.Guess) (core.RedeemResult, error),
 ) act[codeAct, codeTold] {
 	in := codeAct{what: "guess", code: wrong, by: by, key: []string{"", "", "one", "two"}[r.IntN(4)]}
-	if r.IntN(4) == 0 {
+	if r.IntN(8) == 0 {
 		in.code = right
 	}
 	guess := w.guess(core.Challenge{}, in.code)

@@ -34,6 +34,8 @@ type failureTold struct {
 	retry    time.Duration // of a stranger that is locked
 }
 
+func (t failureTold) ended() core.Outcome { return t.outcome }
+
 // passwordCount is one counter of passwords.
 type passwordCount struct {
 	inRow int

@@ -21,8 +21,10 @@ type sessionAct struct {
 type sessionTold struct {
 	outcome core.Outcome
 	counter int64
-	ended   bool
+	over    bool
 }
+
+func (t sessionTold) ended() core.Outcome { return t.outcome }
 
 // oneSession is a session as the oracle has it.
 type oneSession struct {
@@ -32,7 +34,7 @@ type oneSession struct {
 }
 
 func (s oneSession) told(outcome core.Outcome) sessionTold {
-	return sessionTold{outcome: outcome, counter: s.counter, ended: s.ended}
+	return sessionTold{outcome: outcome, counter: s.counter, over: s.ended}
 }
 
 // sessionOracle is invariants 4 and 5 for one session.
@@ -127,5 +129,5 @@ func present(w *world, r *rand.Rand, target core.Session, newest *atomic.Int64, 
 }
 
 func toldOf(outcome core.Outcome, s core.Session) sessionTold {
-	return sessionTold{outcome: outcome, counter: s.Counter, ended: !s.EndedAt.IsZero()}
+	return sessionTold{outcome: outcome, counter: s.Counter, over: !s.EndedAt.IsZero()}
 }
