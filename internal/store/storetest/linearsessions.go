@@ -76,7 +76,7 @@ func sessionClients(w *world, r *rand.Rand) [][]act[sessionAct, sessionTold] {
 				return toldOf(core.Done, got), err
 			})
 		}
-		return present(w, r, target, newest, []int64{0, 0, 0, 1}[r.IntN(4)])
+		return present(w, r, target, newest, []int64{0, 0, 0, 1, -1}[r.IntN(5)])
 	}
 	late := func() act[sessionAct, sessionTold] {
 		in := w.endSessions(owner, core.ScopeOthers)
@@ -99,7 +99,8 @@ func sessionClients(w *world, r *rand.Rand) [][]act[sessionAct, sessionTold] {
 	return programs
 }
 
-// present shows the token that is so many older than the newest known.
+// present shows the token that is so many older than the newest known; -1 is one
+// that may be given just now.
 func present(w *world, r *rand.Rand, target core.Session, newest *atomic.Int64, older int64) act[sessionAct, sessionTold] {
 	in := w.rotate(target)
 	shown := sessionAct{what: "rotate", device: r.IntN(3) > 0}
