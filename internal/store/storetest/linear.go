@@ -23,7 +23,7 @@ import (
 const (
 	linearClients   = 6
 	linearActs      = 8
-	linearHistories = 30
+	linearHistories = 16
 	linearLost      = 2 // commits of a history whose answer is lost, at most
 	linearPatience  = time.Minute
 )
@@ -220,12 +220,12 @@ func inWords(history []porcupine.Operation) string {
 // errLuckless is what luck breaks commits with.
 var errLuckless = errors.New("out of luck")
 
-// luck breaks commits, while it turns: one in ten fails, and as many are
-// committed but the answer is lost, to a given number.
+// luck breaks commits, while it turns: the first fails, and one in five of the
+// others; as many are committed but the answer is lost, to a given number.
 type luck struct {
 	mu           sync.Mutex
 	rand         *rand.Rand
-	turned       bool
+	turned, due  bool
 	left         int
 	failed, lost int
 }
@@ -233,7 +233,7 @@ type luck struct {
 func (l *luck) turns(lost int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.turned, l.left = true, lost
+	l.turned, l.due, l.left = true, true, lost
 }
 
 func (l *luck) holds() {
@@ -245,14 +245,17 @@ func (l *luck) holds() {
 func (l *luck) at(committed bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.turned || committed && l.left == 0 || l.rand.IntN(10) > 0 {
+	switch {
+	case !l.turned, !l.due && l.rand.IntN(5) > 0:
 		return nil
-	}
-	if committed {
+	case !committed:
+		l.due = false
+		l.failed++
+	case l.left == 0:
+		return nil
+	default:
 		l.left--
 		l.lost++
-	} else {
-		l.failed++
 	}
 	return errLuckless
 }
