@@ -21,8 +21,9 @@ type engine struct {
 	database func(testing.TB) string // a fresh one: where it is
 	open     func(where string, faults func(step string) error) (closingStore, error)
 	look     func(t testing.TB, where string) witness
-	oneWrite bool // its stores wait for one another's lock
-	checks   int  // how many long random runs are enough; 0 for as many as are asked for
+	tables   string // asks for the names of all tables
+	oneWrite bool   // its stores wait for one another's lock
+	checks   int    // how many long random runs are enough; 0 for as many as are asked for
 }
 
 // check is rapid.Check for long runs: it leaves out those past on.checks, but
@@ -82,6 +83,7 @@ func onSQLite() engine {
 			return sqlite.Open(context.Background(), sqlite.Options{Path: where, Faults: faults})
 		},
 		look:     lookIntoSQLite,
+		tables:   "SELECT name FROM sqlite_master WHERE type = 'table'",
 		oneWrite: true,
 	}
 }
@@ -95,6 +97,7 @@ func onPostgres() engine {
 			return postgres.Open(context.Background(), postgres.Options{URL: where, Conns: 4, Faults: faults})
 		},
 		look:   lookIntoPostgres,
+		tables: "SELECT tablename FROM pg_tables WHERE schemaname = 'public'",
 		checks: 8,
 	}
 }
