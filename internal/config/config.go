@@ -27,6 +27,9 @@ type Config struct {
 	DataDir   string         `name:"data_dir" default:"./data" doc:"Directory of the database, the keys and the security log. Made with mode 0700 when it is missing."`
 	MasterKey keyring.Secret `name:"master_key" secret:"true" doc:"One or several keys of 32 bytes in base64, separated by commas: the first one signs, all of them open. By default the file master.key in the data directory, made at the first start."`
 
+	DatabaseURL keyring.Secret `name:"database_url" secret:"true" doc:"PostgreSQL 15 or newer, for any number of instances: postgres://user:password@host:5432/countersign?sslmode=verify-full. Several hosts (host1:5432,host2:5432) with target_session_attrs=read-write follow a failover; default_query_exec_mode=exec goes through PgBouncer's transaction pooling; pool_max_conns=16 bounds the connections of an instance. master_key must be set then. By default SQLite in data_dir."`
+	RedisURL    keyring.Secret `name:"redis_url" secret:"true" doc:"Redis 7 or newer, where several instances count their limits together: rediss://user:password@host:6379/0, redis:// without TLS, unix:// for a socket; more addresses of a cluster or of sentinels as ?addr=host2:6379, sentinels with &master_set=name. By default each instance counts its share of every limit."`
+
 	AppName       string   `name:"app_name" default:"Countersign" doc:"The name that messages call the service by. Passwords that contain it are refused."`
 	DefaultRegion string   `name:"default_region" doc:"Two-letter country in which numbers typed without + are read. By default these are refused."`
 	SMSCountries  []string `name:"sms_countries" doc:"Two-letter countries that messages may go to. The development inbox takes all."`
@@ -53,6 +56,7 @@ type Config struct {
 
 	CodeTTL            time.Duration `name:"code_ttl" default:"10m" doc:"How long a code lives: 1m to 10m."`
 	AccessTokenTTL     time.Duration `name:"access_token_ttl" default:"5m" doc:"How long an access token lives: 1s to 10m."`
+	JWTKeyRotation     time.Duration `name:"jwt_key_rotation" default:"720h" doc:"How long a key signs access tokens before the next one takes over: 2h to 8760h, or 0 for ever. The next key is published an hour before; docs/keys.md tells more."`
 	RefreshGrace       time.Duration `name:"refresh_grace" default:"10s" doc:"How long the predecessor of a refresh token still gets the same successor: 0s to 1m."`
 	SessionIdleTimeout time.Duration `name:"session_idle_timeout" default:"720h" doc:"A session ends after so long without a refresh. NIST SP 800-63B-4 asks for at most 1h at AAL2."`
 	SessionLifetime    time.Duration `name:"session_lifetime" default:"8760h" doc:"A session ends after so long in any case. NIST SP 800-63B-4 asks for at most 24h at AAL2, 720h at AAL1."`

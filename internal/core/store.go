@@ -74,12 +74,18 @@ type Store interface {
 	SettleEvents(context.Context, SettleEvents) (Outcome, error)
 
 	// Keys and upkeep. AddKey answers Done, or Taken when the slot (or id) has a
-	// key; ResealKey Done, or Stale when the key is no longer sealed as old.
+	// key; ResealKey Done, or Stale when the key is no longer sealed as old;
+	// DropKey Done, or NotFound when there is none. A dropped key's slot is free.
 
 	AddKey(context.Context, keyring.StoredKey) (Outcome, error)
 	ResealKey(ctx context.Context, id string, old, new []byte) (Outcome, error)
+	DropKey(ctx context.Context, id string) (Outcome, error)
 	Sweep(context.Context, Sweep) (more bool, err error)
 	AddRollups(context.Context, AddRollups) error
+
+	// Attend keeps that an instance is there, or that it leaves, and tells how
+	// many are.
+	Attend(context.Context, Attend) (int, error)
 
 	// API keys. AddAPIKey answers Done, or Taken when a living key has the name;
 	// RevokeAPIKey Done, or NotFound when there is none or it is revoked already.
@@ -104,7 +110,7 @@ type Store interface {
 	Messages(ctx context.Context, phoneKey string, limit int) ([]Message, error)
 	PasswordHistory(ctx context.Context, userID string) ([]password.Hash, error)
 	Keys(context.Context) ([]keyring.StoredKey, error)
-	LogHead(ctx context.Context, sink string) (event.Head, error)
+	LogHead(ctx context.Context, log string) (event.Head, error)
 	APIKey(ctx context.Context, hash []byte) (APIKey, error) // a revoked or expired one too
 	APIKeys(context.Context) ([]APIKey, error)               // the oldest first
 	Spending(ctx context.Context, now time.Time) ([]Spending, error)

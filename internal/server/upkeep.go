@@ -22,10 +22,18 @@ type upkeep struct {
 		Sweep(context.Context, core.Sweep) (bool, error)
 		Ping(context.Context) error
 	}
+	present interface {
+		attend(context.Context) error
+		leave(context.Context) error
+	}
 	review interface {
 		look(context.Context) error
 		keep(context.Context) error
 	}
+	keys interface {
+		look(context.Context) error
+	}
+	limiter func(context.Context) // looks whether Redis is there
 	peers   *dialect.Peers
 	now     func() time.Time
 	tell    func(event.Name, event.Outcome, event.Attributes)
@@ -38,7 +46,7 @@ type upkeep struct {
 
 func newUpkeep(p *parts, peers *dialect.Peers, o Options) *upkeep {
 	return &upkeep{
-		store: p.store, review: newReview(p, newID(p.now(), o.Rand)), peers: peers, now: p.now, tell: p.traffic, options: o,
+		store: p.store, present: p, review: newReview(p), keys: p.schedule, limiter: p.limiter.ask, peers: peers, now: p.now, tell: p.traffic, options: o,
 	}
 }
 
@@ -61,16 +69,26 @@ func (u *upkeep) finish(ctx context.Context) {
 	if err := u.review.keep(ctx); err != nil {
 		u.options.Log.Error("the last counts are lost", "error", err)
 	}
+	if err := u.present.leave(ctx); err != nil {
+		u.options.Log.Warn("the others will count this instance for a while", "error", err)
+	}
 }
 
 func (u *upkeep) look(ctx context.Context) {
 	u.checkDatabase(ctx)
 	u.checkPeers()
+	u.limiter(ctx)
 	if u.lost || ctx.Err() != nil {
 		return
 	}
+	if err := u.present.attend(ctx); err != nil && ctx.Err() == nil {
+		u.options.Log.Error("how many instances there are is not known", "error", err)
+	}
 	if err := u.review.look(ctx); err != nil && ctx.Err() == nil {
 		u.options.Log.Error("reviewing budgets and counts failed", "error", err)
+	}
+	if err := u.keys.look(ctx); err != nil && ctx.Err() == nil {
+		u.options.Log.Error("rotating keys failed", "error", err)
 	}
 	if u.sweeps--; u.sweeps > 0 || u.lost || ctx.Err() != nil {
 		return
