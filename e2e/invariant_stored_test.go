@@ -37,7 +37,7 @@ func nothingStoredInTheClear(t *testing.T, on engine) {
 		return code
 	}
 
-	set := keep(p.mustSignUp(number(0), canaryPassword))
+	keep(p.mustSignUp(number(0), canaryPassword))
 	for range 2 { // C-11: codes of eight digits, which are nowhere by chance
 		id := p.begin(number(0), "")
 		p.guessWrongAt(id, core.MaxGuesses)
@@ -47,7 +47,7 @@ func nothingStoredInTheClear(t *testing.T, on engine) {
 		t.Fatalf("a code of %d digits", len(code(open)))
 	}
 	p.searchRows(secrets)
-	set = keep(mustGet(t)(p.verify(stranger(), spent, code(spent))))
+	set := keep(mustGet(t)(p.verify(stranger(), spent, code(spent))))
 	set = keep(mustGet(t)(p.refresh(set.RefreshToken, "")))
 	caller := p.mustEnter(set)
 	current := keyring.Secret(canaryPassword)
