@@ -4,7 +4,8 @@
 // Every operation of core.Store is one function that speaks through a tx. What
 // it queues there travels together: one trip to look and lock, one to write and
 // commit, and a single one where SQL can decide by itself (RotateSession,
-// TryPassword, OpenChallenge, OpenSession, all reads). Transactions are READ
+// TryPassword, OpenChallenge, OpenSession, a wrong code, a right one that opens a
+// session, all reads). Transactions are READ
 // COMMITTED; each statement behind a lock sees what the lock's last holder did.
 //
 // Locks are taken in one order, so that no operation waits for one that waits
@@ -28,5 +29,6 @@
 //
 // Start with rotate.go (RotateSession, the shortest whole operation), then
 // tx.go, through which all speak, and write.go, which runs and retries them.
-// turns.go has the locks; guess.go is what all redeeming operations share.
+// turns.go has the locks; guess.go is what all redeeming operations share, and
+// atonce.go the same in one trip.
 package postgres
