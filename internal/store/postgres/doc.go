@@ -22,6 +22,9 @@
 // changed by then (a user's number) is looked at again, in a new transaction.
 // Sweep and ClaimMessages step over what others hold.
 //
+// Events and messages are partitioned by time: partitions.go makes and drops their
+// partitions.
+//
 // What stays out: rules, texts, ids, time and chance, which the flows of core
 // bring ready-made; and whatever only one server can do: there are no sequences
 // (sinks.go tells how events get their order), no advisory locks, no state of a

@@ -83,6 +83,8 @@ const (
 	turnEvents  = "events"
 	turnTill    = "till"
 	turnAPIKeys = "api_keys"
+
+	turnPartitions = "partitions"
 )
 
 // holdTurn takes one of turns.
