@@ -76,10 +76,10 @@ func TestLentConnectionsAreBounded(t *testing.T) {
 	}
 }
 
-// The suite's flows, but for those that only repeat at length what others show:
-// models and what needs no transaction of its own.
+// The flows of the suite whose operations take turns and trips of every kind:
+// what they show holds for the others, too.
 func TestStoreBehindPgBouncer(t *testing.T) {
-	lent, err := url.Parse(bouncer(t, schema(t)))
+	lent, err := url.Parse(bouncer(t, database(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,8 +91,7 @@ func TestStoreBehindPgBouncer(t *testing.T) {
 		to := *lent
 		to.Path = direct.Path
 		return open(t, Options{URL: to.String()})
-	}, "challenge", "resend", "guess", "repeat", "signup", "login", "reset", "phone", "reauth", "try", "rotate",
-		"outbox", "events", "keys", "sweep", "races", "endings")
+	}, "signup", "phone", "outbox", "events", "keys", "endings")
 }
 
 // bouncer starts a PgBouncer in transaction mode before a database's server, and

@@ -9,7 +9,9 @@ import (
 
 // Run holds an engine against the definition of core.Store. open gives a
 // fresh, empty store and registers its own cleanup; it is called once a case.
-func Run(t *testing.T, open func(t *testing.T) core.Store) { run(t, open, func(string) bool { return true }) }
+func Run(t *testing.T, open func(t *testing.T) core.Store) {
+	run(t, open, func(string) bool { return true })
+}
 
 // RunFlows runs some of the flows, by their names, for what stands between an
 // engine that has passed all of them and its server.
