@@ -138,7 +138,7 @@ func (tx *tx) settleOnce(j *judgement, out *once) {
 		tx.queuedEvent = tx.queuedEvent || j.OnWrong.ID != ""
 	case out.redeemed && j.Outcome == matched:
 		j.spend(out.Session.ID)
-		j.RedeemResult.Session, j.Outcome = out.Session, core.Done
+		j.Session, j.Outcome = out.Session, core.Done
 	case out.missed || out.redeemed:
 		tx.fail(fmt.Errorf("a guess was written, yet judged as %q", j.Outcome))
 	case j.Outcome == missed || j.Outcome == matched || !tx.heldFor(j):
