@@ -20,7 +20,7 @@ import (
 )
 
 // usersIn is the environment's word for how many users the tables have whose
-// plans are looked at. scripts/test says a million, once.
+// plans are looked at.
 const usersIn = "COUNTERSIGN_PLAN_USERS"
 
 func users(t *testing.T) int {
