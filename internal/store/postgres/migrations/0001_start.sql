@@ -291,3 +291,13 @@ INSERT INTO rollup_spans (span, since) VALUES (60000, 0), (600000, 0), (3600000,
 -- What Ping writes to.
 CREATE TABLE pulse (beats bigint NOT NULL);
 INSERT INTO pulse (beats) VALUES (0);
+
+-- The move that filled this database from an installation of one instance, and how
+-- far it has come. While it is not finished nobody else opens the database.
+CREATE TABLE moves (
+  one          boolean PRIMARY KEY DEFAULT true CHECK (one), -- a database is filled once
+  installation text   NOT NULL,
+  table_name   text   NOT NULL DEFAULT '', -- that is being filled,
+  rows         bigint NOT NULL DEFAULT 0,  -- and how many it has
+  finished     boolean NOT NULL DEFAULT false
+);
