@@ -27,6 +27,7 @@ func (l *loader) check(c *Config) {
 	l.checkOrigins(c)
 	l.checkProxies(c)
 	l.checkKeysAndFiles(c)
+	l.checkStores(c)
 	l.checkNumbers(c)
 	l.checkTexts(c)
 	l.checkSpans(c)

@@ -27,6 +27,9 @@ type Config struct {
 	DataDir   string         `name:"data_dir" default:"./data" doc:"Directory of the database, the keys and the security log. Made with mode 0700 when it is missing."`
 	MasterKey keyring.Secret `name:"master_key" secret:"true" doc:"One or several keys of 32 bytes in base64, separated by commas: the first one signs, all of them open. By default the file master.key in the data directory, made at the first start."`
 
+	DatabaseURL keyring.Secret `name:"database_url" secret:"true" doc:"PostgreSQL 15 or newer, for any number of instances: postgres://user:password@host:5432/countersign?sslmode=verify-full. Several hosts (host1:5432,host2:5432) with target_session_attrs=read-write follow a failover; default_query_exec_mode=exec goes through PgBouncer's transaction pooling; pool_max_conns=16 bounds the connections of an instance. master_key must be set then. By default SQLite in data_dir."`
+	RedisURL    keyring.Secret `name:"redis_url" secret:"true" doc:"Redis 7 or newer, where several instances count their limits together: rediss://user:password@host:6379/0, redis:// without TLS, unix:// for a socket; more addresses of a cluster or of sentinels as ?addr=host2:6379, sentinels with &master_set=name. By default each instance counts its share of every limit."`
+
 	AppName       string   `name:"app_name" default:"Countersign" doc:"The name that messages call the service by. Passwords that contain it are refused."`
 	DefaultRegion string   `name:"default_region" doc:"Two-letter country in which numbers typed without + are read. By default these are refused."`
 	SMSCountries  []string `name:"sms_countries" doc:"Two-letter countries that messages may go to. The development inbox takes all."`

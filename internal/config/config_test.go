@@ -171,16 +171,14 @@ func TestAllRefusalsAtOnce(t *testing.T) {
 
 func TestNamesOfLaterReleases(t *testing.T) {
 	for env, word := range map[string]string{
-		"COUNTERSIGN_DATABASE_URL=postgres://u:hunter2@h/d": "SQLite",
-		"COUNTERSIGN_REDIS_URL=redis://h":                   "Redis",
-		"COUNTERSIGN_SUPABASE_ENABLED=true":                 "Supabase",
+		"COUNTERSIGN_SUPABASE_ENABLED=true": "Supabase",
 	} {
 		_, err := Load(Sources{Env: []string{env}})
-		if err == nil || !strings.Contains(err.Error(), word) || strings.Contains(err.Error(), "hunter2") {
+		if err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("%s: %v", env, err)
 		}
 	}
-	if _, err := Load(Sources{Env: []string{"COUNTERSIGN_DATABASE_URL="}}); err != nil {
+	if _, err := Load(Sources{Env: []string{"COUNTERSIGN_SUPABASE_ENABLED="}}); err != nil {
 		t.Errorf("an empty value is no value: %v", err)
 	}
 }

@@ -41,10 +41,7 @@ func Load(o Sources) (Config, error) {
 // later are names that API.md fixes for what this release does not do yet. To
 // ignore them would be to run without what the operator asked for.
 func later() map[string]string {
-	const embedded = "this release runs on the embedded SQLite database in data_dir alone; leave it out"
 	return map[string]string{
-		"database_url":     embedded,
-		"redis_url":        "this release is one instance and needs no Redis; leave it out",
 		"supabase_enabled": "this release does not serve the Supabase-compatible API; leave it out",
 	}
 }

@@ -81,6 +81,10 @@ type Store interface {
 	Sweep(context.Context, Sweep) (more bool, err error)
 	AddRollups(context.Context, AddRollups) error
 
+	// Attend keeps that an instance is there, or that it leaves, and tells how
+	// many are.
+	Attend(context.Context, Attend) (int, error)
+
 	// API keys. AddAPIKey answers Done, or Taken when a living key has the name;
 	// RevokeAPIKey Done, or NotFound when there is none or it is revoked already.
 
@@ -104,7 +108,7 @@ type Store interface {
 	Messages(ctx context.Context, phoneKey string, limit int) ([]Message, error)
 	PasswordHistory(ctx context.Context, userID string) ([]password.Hash, error)
 	Keys(context.Context) ([]keyring.StoredKey, error)
-	LogHead(ctx context.Context, sink string) (event.Head, error)
+	LogHead(ctx context.Context, log string) (event.Head, error)
 	APIKey(ctx context.Context, hash []byte) (APIKey, error) // a revoked or expired one too
 	APIKeys(context.Context) ([]APIKey, error)               // the oldest first
 	Spending(ctx context.Context, now time.Time) ([]Spending, error)

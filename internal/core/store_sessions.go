@@ -178,10 +178,13 @@ type SettleMessage struct {
 // ClaimEvents leases a sink's next account events, in the order in which they
 // were committed. Each sink has its own queue; one event is claimed again until
 // settled. SettleEvents takes the whole claim (Through is the last event's id)
-// and keeps Head, if its File is set. With Through empty it only keeps Head.
+// and keeps Head, if its File is set, as that of Log; where Log is empty, of the
+// log that all of the sink's holders share. With Through empty it only keeps Head:
+// that of a shared log only while nobody else holds the sink.
 // Outcomes: Done, NotHolder (nothing is kept).
 type SettleEvents struct {
 	Sink    string
+	Log     string // the holder's own log; "": the sink's name
 	Holder  string
 	Through string
 	Head    event.Head

@@ -95,6 +95,15 @@ type AddRollups struct {
 	Rollups  []event.Rollup
 }
 
+// Attend is an instance's word that it is there. Counted are those that gave
+// theirs in the last Within and have not left.
+type Attend struct {
+	Instance string // an id of this run
+	Leaving  bool
+	Now      time.Time
+	Within   time.Duration
+}
+
 // StatsQuery asks for counts of all instances together in [Since, Until), cut
 // into slots of By: a minute, ten minutes or an hour. Both ends are rounded down
 // to a slot. Minute of the rollups that it gives is the slot's beginning. Slots

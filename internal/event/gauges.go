@@ -15,7 +15,10 @@ const (
 	StoreCommitsTotal    = "countersign_store_commits_total"    // transactions made durable
 	StoreOperationsTotal = "countersign_store_operations_total" // operations in them; over commits: the size of a group
 
-	GaugeLimiterKeys   = "countersign_limiter_keys"         // who is counted at the moment
-	GaugeLimiterBytes  = "countersign_limiter_bytes"        // what that takes
+	GaugeLimiterKeys  = "countersign_limiter_keys"  // who is counted at the moment
+	GaugeLimiterBytes = "countersign_limiter_bytes" // what that takes
+	GaugeInstances    = "countersign_instances"     // how many there are, as this one last saw
+	GaugeLimiterLost  = "countersign_limiter_lost"  // 1 while Redis is set and does not answer
+
 	LimiterSharedTotal = "countersign_limiter_shared_total" // counts that went into a shared counter because the memory is full
 )

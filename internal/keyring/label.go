@@ -22,6 +22,7 @@ const (
 	labelKeyID     Label = "key id"
 	labelPseudonym Label = "pseudonym"
 	labelPepper    Label = "pepper"
+	labelLimiter   Label = "limiter"
 )
 
 // labels are those whose sub-keys are made ahead; another label works too, but
@@ -29,5 +30,5 @@ const (
 var labels = [...]Label{
 	LabelCode, LabelRefresh, LabelDevice, LabelCursor, LabelChain, LabelIdempotency,
 	LabelPhone, LabelSecret, LabelMessage, LabelNetwork, LabelCaptcha,
-	labelStoredKey, labelPseudonym, labelPepper,
+	labelStoredKey, labelPseudonym, labelPepper, labelLimiter,
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Ring holds the master keys and, once unlocked, the stored ones. It is safe
@@ -96,6 +97,13 @@ func (r *Ring) Pseudonym(e164 string) string {
 // is the stored pseudonym key's.
 func (r *Ring) Fingerprint(label Label, parts ...[]byte) []byte {
 	return unlocked(r.pseudonym).mac(label, parts...)
+}
+
+// LimiterSecret is the key (32 bytes) of the names under which a limiter shared
+// by all instances counts. It survives master rotation, as the counts must
+// (CHECKLIST C-90): its parent is the stored pseudonym key.
+func (r *Ring) LimiterSecret() []byte {
+	return slices.Clone(unlocked(r.pseudonym).sub(labelLimiter))
 }
 
 // Pepper is what a password hash is made of instead of the password: its

@@ -104,6 +104,27 @@ func TestC89AKeyPerUse(t *testing.T) {
 	}
 }
 
+// The limiter's secret leaves the ring: no other use may stand on its key, and
+// changing what it was given must not change the ring's.
+func TestLimiterSecretIsItsOwn(t *testing.T) {
+	r := unlockedRing(t)
+	secret := r.LimiterSecret()
+	if len(secret) != keySize {
+		t.Fatalf("%d bytes", len(secret))
+	}
+	for _, label := range append(labels[:], labelKeyID, "another") {
+		for name, p := range map[string]*parent{"master": r.masters[0].parent, "pseudonym": r.pseudonym, "pepper": r.pepper, "data": r.data} {
+			if own := name == "pseudonym" && label == labelLimiter; bytes.Equal(p.sub(label), secret) != own {
+				t.Errorf("%s/%s: the limiter's key: %v", name, label, !own)
+			}
+		}
+	}
+	clear(secret)
+	if bytes.Equal(secret, r.LimiterSecret()) {
+		t.Error("the ring's own key was given out")
+	}
+}
+
 func TestMACsAndMACFor(t *testing.T) {
 	old, current := testRing(t, testMaster(1)), testRing(t, testMaster(2), testMaster(1))
 	part := []byte("x")
@@ -184,6 +205,9 @@ func TestC90MasterRotation(t *testing.T) {
 		if !bytes.Equal(r.Fingerprint(LabelDevice, []byte("d")), before.Fingerprint(LabelDevice, []byte("d"))) {
 			t.Errorf("%s: another fingerprint", name)
 		}
+		if !bytes.Equal(r.LimiterSecret(), before.LimiterSecret()) {
+			t.Errorf("%s: another limiter secret: all counts begin anew", name)
+		}
 		if !bytes.Equal(r.Pepper([]byte("pw")), before.Pepper([]byte("pw"))) || r.PepperVersion() != 1 {
 			t.Errorf("%s: another pepper", name)
 		}
@@ -221,11 +245,12 @@ func TestNewRefuses(t *testing.T) {
 func TestUseBeforeUnlockStops(t *testing.T) {
 	r := testRing(t, testMaster(1))
 	for name, use := range map[string]func(){
-		"Pseudonym":   func() { r.Pseudonym("+1") },
-		"Fingerprint": func() { r.Fingerprint(LabelDevice) },
-		"Pepper":      func() { r.Pepper(nil) },
-		"Seal":        func() { _, _ = r.Seal(testRand(1), LabelPhone, "", nil) },
-		"Open":        func() { _, _ = r.Open(LabelPhone, "", []byte{sealVersion}) },
+		"Pseudonym":     func() { r.Pseudonym("+1") },
+		"LimiterSecret": func() { r.LimiterSecret() },
+		"Fingerprint":   func() { r.Fingerprint(LabelDevice) },
+		"Pepper":        func() { r.Pepper(nil) },
+		"Seal":          func() { _, _ = r.Seal(testRand(1), LabelPhone, "", nil) },
+		"Open":          func() { _, _ = r.Open(LabelPhone, "", []byte{sealVersion}) },
 	} {
 		func() {
 			defer func() {

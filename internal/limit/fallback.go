@@ -70,7 +70,7 @@ func (f *Fallback) Take(ctx context.Context, now time.Time, counts ...Count) (De
 	}
 	asked, again := f.asks()
 	if asked {
-		d, err = shared(f, ctx, again, func(ctx context.Context) (Decision, error) {
+		d, err = askShared(f, ctx, again, func(ctx context.Context) (Decision, error) {
 			return f.o.Shared.Take(ctx, now, counts...)
 		})
 	}
@@ -101,7 +101,7 @@ func (f *Fallback) GiveBack(ctx context.Context, taken time.Time, counts ...Coun
 		}
 	}
 	if !lost {
-		_, _ = shared(f, ctx, false, func(ctx context.Context) (struct{}, error) {
+		_, _ = askShared(f, ctx, false, func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, f.o.Shared.GiveBack(ctx, taken, counts...)
 		})
 	}
@@ -119,7 +119,7 @@ func (f *Fallback) Tally(ctx context.Context, now time.Time, tallies ...Tally) (
 	if !asked {
 		return own, nil
 	}
-	all, err := shared(f, ctx, again, func(ctx context.Context) ([]Tallied, error) {
+	all, err := askShared(f, ctx, again, func(ctx context.Context) ([]Tallied, error) {
 		return f.o.Shared.Tally(ctx, now, tallies...)
 	})
 	if err != nil {
@@ -165,16 +165,11 @@ func (f *Fallback) shares(counts []Count) []Count {
 	seen := f.o.Instances()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.most = max(f.most, seen, 1)
-	shares := make([]Count, len(counts))
-	for i, c := range counts {
+	f.most = max(f.most, seen)
+	for _, c := range counts {
 		f.longest = max(f.longest, c.Rule.Window)
-		if c.Rule.N > 0 {
-			c.Rule.N = max(1, c.Rule.N/f.most)
-		}
-		shares[i] = c
 	}
-	return shares
+	return shared(counts, f.most)
 }
 
 // asks tells whether Shared is to be asked, and whether to see if it is back:
@@ -193,10 +188,10 @@ func (f *Fallback) asks() (asks, again bool) {
 	return true, true
 }
 
-// shared asks Shared within the bound, and notes what became of it. That the
+// askShared asks Shared within the bound, and notes what became of it. That the
 // caller has gone is no fault of Shared's; and only who asked a lost one again
 // brings it back, not one whose question was on its way when it was lost.
-func shared[T any](f *Fallback, ctx context.Context, again bool, ask func(context.Context) (T, error)) (T, error) {
+func askShared[T any](f *Fallback, ctx context.Context, again bool, ask func(context.Context) (T, error)) (T, error) {
 	within, cancel := context.WithTimeout(ctx, f.o.Bound)
 	defer cancel()
 	answer, err := ask(within)

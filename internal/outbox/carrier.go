@@ -222,7 +222,7 @@ func (c *carrier) keepHead(ctx context.Context) error {
 func (c *carrier) tell(ctx context.Context, through string) error {
 	now := c.b.o.Now()
 	outcome, err := c.b.o.Store.SettleEvents(ctx, core.SettleEvents{
-		Sink: c.sink.Name(), Holder: c.holder, Through: through, Head: c.head, Now: now,
+		Sink: c.sink.Name(), Log: c.b.o.LogName, Holder: c.holder, Through: through, Head: c.head, Now: now,
 	})
 	if err != nil {
 		return err

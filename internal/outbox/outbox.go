@@ -53,6 +53,7 @@ type Options struct {
 	// events to come, and may lag behind by a moment.
 	Watchers []event.Sink
 	Budgets  core.Budgets // what messages may cost
+	LogName  string       // names the chained log of this instance in the store; "": instances share one
 
 	Now  func() time.Time
 	Rand io.Reader

@@ -15,7 +15,7 @@ import (
 // whether a server runs over it or not. A running server sees what was done at
 // once, and carries its events.
 func beside(ctx context.Context, c config.Config, act func(*parts) error) (err error) {
-	if _, err := database(c); err != nil {
+	if err := haveDatabase(c); err != nil {
 		return err
 	}
 	p := &parts{options: Options{Now: time.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)}}

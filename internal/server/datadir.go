@@ -18,6 +18,7 @@ const (
 	masterFile   = "master.key"
 	logFile      = "security.log"
 	lockFile     = "lock"
+	instanceFile = "instance" // names the log here, among those of all instances
 )
 
 // openDataDir makes the data directory, mode 0700, where it is missing, and
@@ -52,6 +53,10 @@ func masters(c config.Config, fresh bool, rand io.Reader) (keys []keyring.Master
 		return keys, false, err
 	}
 	path := filepath.Join(c.DataDir, masterFile)
+	if shared(c) && !exists(path) {
+		return nil, false, fmt.Errorf("master_key (COUNTERSIGN_MASTER_KEY) is not set, and over a shared database it is never made: " +
+			"give every instance the same, 32 random bytes in base64, as `openssl rand -base64 32` makes them")
+	}
 	if !fresh && !exists(path) {
 		return nil, false, fmt.Errorf("the database in %s is there, but its master key file %s is not: put the file back, "+
 			"or set master_key (COUNTERSIGN_MASTER_KEY) to the key it was made with; a new key could open nothing in it", c.DataDir, path)

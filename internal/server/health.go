@@ -15,7 +15,8 @@ const pingTime = 2 * time.Second
 // health knows whether the server can serve.
 type health struct {
 	ping     func(context.Context) error
-	warning  func() string // of what serves, and not as it should; "" for nothing
+	peers    func() string // of where requests come from; "" for nothing wrong
+	limiter  func() string // of limits that are not counted together
 	stopping atomic.Bool
 }
 
@@ -24,7 +25,7 @@ type Health struct {
 	Status  string   `json:"status" jsonschema:"ok or unavailable"`
 	Failing []string `json:"failing,omitempty" jsonschema:"the parts that cannot serve: database or server, which is stopping"`
 
-	Warnings []string `json:"warnings,omitempty" jsonschema:"what serves, and not as it should: a proxy that no setting names"`
+	Warnings []string `json:"warnings,omitempty" jsonschema:"what serves, and not as it should: a proxy that no setting names, limits that instances do not count together"`
 }
 
 // failing names the parts that cannot serve now.
@@ -39,6 +40,22 @@ func (h *health) failing(ctx context.Context) []string {
 		parts = append(parts, "server")
 	}
 	return parts
+}
+
+// warnings tells of what serves, and not as it should. Strangers are told no
+// addresses.
+func (h *health) warnings(public bool) []string {
+	var all []string
+	if peers := h.peers(); peers != "" {
+		if public {
+			peers = publicWarning
+		}
+		all = append(all, peers)
+	}
+	if limiter := h.limiter(); limiter != "" {
+		all = append(all, limiter)
+	}
+	return all
 }
 
 // publicWarning is what strangers are told of a warning, which names addresses.
@@ -60,12 +77,7 @@ func (h *health) routes(public bool) []dialect.Route {
 			Answers: []dialect.Answer{ok, {Status: http.StatusServiceUnavailable, Body: Health{}, Description: "It cannot; `failing` tells which part."}},
 		}, nil, func(ctx context.Context, _ dialect.Call[dialect.NoBody]) (dialect.Reply, error) {
 			answer := Health{Status: "ok", Failing: h.failing(ctx)}
-			if warning := h.warning(); warning != "" {
-				if public {
-					warning = publicWarning
-				}
-				answer.Warnings = []string{warning}
-			}
+			answer.Warnings = h.warnings(public)
 			if len(answer.Failing) > 0 {
 				answer.Status = "unavailable"
 				return dialect.Reply{Status: http.StatusServiceUnavailable, Body: answer}, nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/countersign/countersign/internal/config"
@@ -14,10 +15,8 @@ import (
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/gateway"
 	"github.com/countersign/countersign/internal/keyring"
-	"github.com/countersign/countersign/internal/limit"
 	"github.com/countersign/countersign/internal/outbox"
 	"github.com/countersign/countersign/internal/password"
-	"github.com/countersign/countersign/internal/store/sqlite"
 	"github.com/countersign/countersign/internal/token"
 )
 
@@ -33,20 +32,31 @@ type parts struct {
 	ring    *keyring.Ring
 	keys    keys
 	made    bool // the master key file is new
-	store   *sqlite.Store
+	store   engine
 	log     *event.File
 	inbox   *gateway.Inbox
 	outbox  *outbox.Outbox
-	limiter *limit.Memory
+	limiter *limiter
 	hasher  *password.Hasher
 	core    *core.Core
 	watch   *watch
+
+	instance string       // an id of this run
+	present  atomic.Int64 // how many instances there are, as last seen
+}
+
+// engine is what keeps everything: one of the two.
+type engine interface {
+	core.Store
+	Commits() (commits, operations int64)
+	Close() error
 }
 
 // openParts opens them in the order in which they need each other. After an
 // error nothing stays open.
 func openParts(ctx context.Context, c config.Config, o Options) (*parts, error) {
 	p := &parts{options: o}
+	p.instance = newID(p.now(), o.Rand)
 	if err := p.open(ctx, c); err != nil {
 		return nil, errors.Join(err, p.close())
 	}
@@ -57,7 +67,11 @@ func (p *parts) open(ctx context.Context, c config.Config) error {
 	if err := p.openStore(ctx, c, true); err != nil {
 		return err
 	}
-	head, err := p.store.LogHead(ctx, "file")
+	logName, err := logName(c, p.options.Rand, p.now())
+	if err != nil {
+		return err
+	}
+	head, err := p.store.LogHead(ctx, logName)
 	if err != nil && !errors.Is(err, core.ErrNotFound) {
 		return fmt.Errorf("reading the security log's head: %w", err)
 	}
@@ -72,8 +86,12 @@ func (p *parts) open(ctx context.Context, c config.Config) error {
 	p.outbox = outbox.New(outbox.Options{
 		Store: p.store, Ring: p.ring, Sender: p.inbox,
 		Sinks: []event.Sink{p.log}, Watchers: []event.Sink{p.watch.sink()}, Budgets: budgets(c),
-		Now: p.now, Rand: p.options.Rand, Log: p.options.Log,
+		LogName: logName,
+		Now:     p.now, Rand: p.options.Rand, Log: p.options.Log,
 	})
+	if err := p.attend(ctx); err != nil {
+		return err
+	}
 	if err := p.makeCore(c, p.outbox.Traffic); err != nil {
 		return err
 	}
@@ -82,10 +100,9 @@ func (p *parts) open(ctx context.Context, c config.Config) error {
 }
 
 // openStore opens the database, the ring, and the ring with the database's keys.
-// alone says that no server runs over the same database.
+// alone says that no server runs over the same data directory.
 func (p *parts) openStore(ctx context.Context, c config.Config, alone bool) (err error) {
-	path := filepath.Join(c.DataDir, databaseFile)
-	if p.store, err = sqlite.Open(ctx, sqlite.Options{Path: path, Log: p.options.Log, Alone: alone}); err != nil {
+	if p.store, err = openEngine(ctx, c, p.options, alone); err != nil {
 		return err
 	}
 	stored, err := p.store.Keys(ctx)
@@ -93,8 +110,7 @@ func (p *parts) openStore(ctx context.Context, c config.Config, alone bool) (err
 		return fmt.Errorf("reading the stored keys: %w", err)
 	}
 	if len(stored) == 0 && exists(filepath.Join(c.DataDir, logFile)) {
-		return fmt.Errorf("the database %s is empty, but the security log beside it is not new: put a backup of the database in its place; "+
-			"to begin anew, move %s away too", path, logFile)
+		return notEmptyBeside(c)
 	}
 	keys, made, err := masters(c, len(stored) == 0, p.options.Rand)
 	if err != nil {
@@ -105,7 +121,7 @@ func (p *parts) openStore(ctx context.Context, c config.Config, alone bool) (err
 		return err
 	}
 	if p.keys, err = openKeys(ctx, p.store, p.ring, stored, p.now(), p.options.Rand); err != nil {
-		return fmt.Errorf("opening the keys in %s: %w", path, err)
+		return fmt.Errorf("opening the keys in %s: %w", databaseName(c), err)
 	}
 	return nil
 }
@@ -125,13 +141,15 @@ func (p *parts) makeCore(c config.Config, traffic func(event.Event)) error {
 	if err != nil {
 		return err
 	}
-	p.limiter = limit.NewMemory(limit.MemoryOptions{Bytes: c.LimiterMemory << 20})
+	if p.limiter, err = newLimiter(c, p); err != nil {
+		return err
+	}
 	p.hasher = password.NewHasher(password.HasherOptions{Ring: p.ring, Rand: p.options.Rand})
 	p.core = core.New(core.Deps{
 		Store: p.store, Ring: p.ring, Tokens: tokens, Hasher: p.hasher,
 		Policy:  password.NewPolicy(c.PasswordMinLength, c.AppName, more),
 		Traffic: traffic, Now: p.options.Now, Rand: p.options.Rand,
-		Limiter: p.limiter, Captcha: verifier, Settings: coreSettings(c, p.now()),
+		Limiter: p.limiter.Limiter, Captcha: verifier, Settings: coreSettings(c, p.now()),
 	})
 	return nil
 }
@@ -141,6 +159,9 @@ func (p *parts) close() error {
 	var errs []error
 	if p.log != nil {
 		errs = append(errs, p.log.Close())
+	}
+	if p.limiter != nil {
+		p.limiter.close()
 	}
 	if p.store != nil {
 		errs = append(errs, p.store.Close())

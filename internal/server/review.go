@@ -37,9 +37,9 @@ type review struct {
 	weighed time.Time
 }
 
-func newReview(p *parts, instance string) *review {
+func newReview(p *parts) *review {
 	return &review{
-		core: p.core, store: p.store, watch: p.watch, log: p.log, limiter: p.limiter, instance: instance, now: p.now,
+		core: p.core, store: p.store, watch: p.watch, log: p.log, limiter: p.limiter.memory, instance: p.instance, now: p.now,
 	}
 }
 

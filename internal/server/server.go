@@ -118,7 +118,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.peers = dialect.NewPeers(s.config.TrustedProxies, s.config.PublicURL)
-	s.health = &health{ping: s.parts.store.Ping, warning: s.peers.Warning}
+	s.health = &health{ping: s.parts.store.Ping, peers: s.peers.Warning, limiter: s.parts.limiter.warning}
 	return nil
 }
 

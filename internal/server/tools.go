@@ -17,8 +17,11 @@ import (
 // Backup writes a consistent copy of the database to target, which must not
 // exist yet, beside a running server or without one.
 func Backup(ctx context.Context, c config.Config, target string, stdout io.Writer) error {
-	path, err := database(c)
-	if err != nil {
+	if shared(c) {
+		return errors.New("the database that database_url names is backed up by PostgreSQL's own tools (pg_dump, pg_basebackup): docs/backup.md tells how")
+	}
+	path := filepath.Join(c.DataDir, databaseFile)
+	if err := haveDatabase(c); err != nil {
 		return err
 	}
 	if err := sqlite.Backup(ctx, path, target); err != nil {
@@ -28,7 +31,7 @@ func Backup(ctx context.Context, c config.Config, target string, stdout io.Write
 	if c.MasterKey.Reveal() == "" {
 		key = filepath.Join(c.DataDir, masterFile)
 	}
-	_, err = fmt.Fprintf(stdout, "%s holds the database.\n"+
+	_, err := fmt.Fprintf(stdout, "%s holds the database.\n"+
 		"The master key is NOT in it, and without it nothing in it can be opened: keep a copy of\n"+
 		"  %s\n"+
 		"in another place than the backup.\n", target, key)
@@ -38,20 +41,21 @@ func Backup(ctx context.Context, c config.Config, target string, stdout io.Write
 // Migrate brings the database to this release's schema, and makes it where
 // there is none.
 func Migrate(ctx context.Context, c config.Config, o Options, stdout io.Writer) (err error) {
-	lock, err := openDataDir(c.DataDir)
-	if err != nil {
-		return err
+	if !shared(c) {
+		lock, locked := openDataDir(c.DataDir)
+		if locked != nil {
+			return locked
+		}
+		defer func() { err = errors.Join(err, lock.Close()) }()
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-	path := filepath.Join(c.DataDir, databaseFile)
-	store, err := sqlite.Open(ctx, sqlite.Options{Path: path, Log: o.Log})
+	store, err := openEngine(ctx, c, o, false)
 	if err != nil {
 		return err
 	}
 	if err := store.Close(); err != nil {
-		return fmt.Errorf("closing the database %s: %w", path, err)
+		return fmt.Errorf("closing %s: %w", databaseName(c), err)
 	}
-	_, err = fmt.Fprintf(stdout, "%s has this release's schema.\n", path)
+	_, err = fmt.Fprintf(stdout, "%s has this release's schema.\n", databaseName(c))
 	return err
 }
 
@@ -62,7 +66,7 @@ var ErrLogBroken = errors.New("the security log is not as it was written")
 // they are only a part of the log, against the end that the database knows. Its
 // error is ErrLogBroken where they do not hold.
 func VerifyLog(ctx context.Context, c config.Config, o Options, files []string, part bool, stdout io.Writer) error {
-	if _, err := database(c); err != nil {
+	if err := haveDatabase(c); err != nil {
 		return err
 	}
 	keys, _, err := masters(c, false, nil)
@@ -96,24 +100,26 @@ func VerifyLog(ctx context.Context, c config.Config, o Options, files []string, 
 // logHead reads the end of the log as the database knows it. A running server
 // may write on meanwhile: what comes behind the head does not matter.
 func logHead(ctx context.Context, c config.Config, o Options) (head event.Head, err error) {
-	path := filepath.Join(c.DataDir, databaseFile)
-	store, err := sqlite.Open(ctx, sqlite.Options{Path: path, Log: o.Log})
+	log, err := knownLogName(c)
+	if err != nil {
+		return head, err
+	}
+	store, err := openEngine(ctx, c, o, false)
 	if err != nil {
 		return head, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	head, err = store.LogHead(ctx, "file")
+	head, err = store.LogHead(ctx, log)
 	if err != nil && !errors.Is(err, core.ErrNotFound) {
 		return head, fmt.Errorf("reading the security log's head: %w", err)
 	}
 	return head, nil
 }
 
-// database gives the path of the database, which must be there.
-func database(c config.Config) (string, error) {
-	path := filepath.Join(c.DataDir, databaseFile)
-	if !exists(path) {
-		return "", fmt.Errorf("there is no database in %s: give data_dir the directory that the server uses", c.DataDir)
+// haveDatabase tells where there is none to look at.
+func haveDatabase(c config.Config) error {
+	if !shared(c) && !exists(filepath.Join(c.DataDir, databaseFile)) {
+		return fmt.Errorf("there is no database in %s: give data_dir the directory that the server uses", c.DataDir)
 	}
-	return path, nil
+	return nil
 }

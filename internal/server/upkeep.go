@@ -22,6 +22,10 @@ type upkeep struct {
 		Sweep(context.Context, core.Sweep) (bool, error)
 		Ping(context.Context) error
 	}
+	present interface {
+		attend(context.Context) error
+		leave(context.Context) error
+	}
 	review interface {
 		look(context.Context) error
 		keep(context.Context) error
@@ -38,7 +42,7 @@ type upkeep struct {
 
 func newUpkeep(p *parts, peers *dialect.Peers, o Options) *upkeep {
 	return &upkeep{
-		store: p.store, review: newReview(p, newID(p.now(), o.Rand)), peers: peers, now: p.now, tell: p.traffic, options: o,
+		store: p.store, present: p, review: newReview(p), peers: peers, now: p.now, tell: p.traffic, options: o,
 	}
 }
 
@@ -61,6 +65,9 @@ func (u *upkeep) finish(ctx context.Context) {
 	if err := u.review.keep(ctx); err != nil {
 		u.options.Log.Error("the last counts are lost", "error", err)
 	}
+	if err := u.present.leave(ctx); err != nil {
+		u.options.Log.Warn("the others will count this instance for a while", "error", err)
+	}
 }
 
 func (u *upkeep) look(ctx context.Context) {
@@ -68,6 +75,9 @@ func (u *upkeep) look(ctx context.Context) {
 	u.checkPeers()
 	if u.lost || ctx.Err() != nil {
 		return
+	}
+	if err := u.present.attend(ctx); err != nil && ctx.Err() == nil {
+		u.options.Log.Error("how many instances there are is not known", "error", err)
 	}
 	if err := u.review.look(ctx); err != nil && ctx.Err() == nil {
 		u.options.Log.Error("reviewing budgets and counts failed", "error", err)

@@ -42,9 +42,14 @@ type nothingToReview struct{}
 func (nothingToReview) look(context.Context) error { return nil }
 func (nothingToReview) keep(context.Context) error { return nil }
 
+type nobodyElse struct{}
+
+func (nobodyElse) attend(context.Context) error { return nil }
+func (nobodyElse) leave(context.Context) error  { return nil }
+
 func keptUp(store *sweepable, told *[]event.Name) *upkeep {
 	return &upkeep{
-		store: store, review: nothingToReview{}, now: time.Now, options: Options{Log: discardLog()},
+		store: store, present: nobodyElse{}, review: nothingToReview{}, now: time.Now, options: Options{Log: discardLog()},
 		tell: func(name event.Name, _ event.Outcome, _ event.Attributes) { *told = append(*told, name) },
 	}
 }

@@ -57,10 +57,17 @@ func (w *watch) read(p *parts) {
 		_, operations := p.store.Commits()
 		return float64(operations)
 	})
-	gauge(event.GaugeLimiterKeys, "Who is counted at the moment.", func() float64 { return float64(p.limiter.Stats().Keys) })
-	gauge(event.GaugeLimiterBytes, "What that takes.", func() float64 { return float64(p.limiter.Stats().Bytes) })
+	gauge(event.GaugeLimiterKeys, "Who is counted at the moment.", func() float64 { return float64(p.limiter.memory.Stats().Keys) })
+	gauge(event.GaugeLimiterBytes, "What that takes.", func() float64 { return float64(p.limiter.memory.Stats().Bytes) })
+	gauge(event.GaugeInstances, "How many instances there are, as this one last saw.", func() float64 { return float64(p.instances()) })
+	gauge(event.GaugeLimiterLost, "1 while Redis is set and does not answer: each instance limits to its share.", func() float64 {
+		if p.limiter.lost() != nil {
+			return 1
+		}
+		return 0
+	})
 	w.metrics.Total(event.LimiterSharedTotal, "Counts that went into a shared counter because the memory is full.", nil,
-		func() float64 { return float64(p.limiter.Stats().Shared) })
+		func() float64 { return float64(p.limiter.memory.Stats().Shared) })
 }
 
 // queues tells how far behind the outbox is; nothing while the store does not

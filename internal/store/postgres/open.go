@@ -51,6 +51,8 @@ type Store struct {
 	sweeping sync.Mutex
 	sweptTo  string // id of the last session that was swept
 
+	commits atomic.Int64
+
 	closed  atomic.Bool
 	closing sync.Once
 }
@@ -157,6 +159,12 @@ func (s *Store) warnOfLoss(ctx context.Context) error {
 		s.log.Warn("the database server may lose what it has acknowledged", "fsync", fsync, "synchronous_commit", commit)
 	}
 	return err
+}
+
+// Commits tells how many transactions were committed since the store was opened,
+// and how many operations were in them: each has its own.
+func (s *Store) Commits() (commits, operations int64) {
+	return s.commits.Load(), s.commits.Load()
 }
 
 // Close waits for the operations that have begun, and closes all connections.

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -93,15 +94,16 @@ func (s *Store) SettleEvents(ctx context.Context, in core.SettleEvents) (core.Ou
 		tx.look()
 		*out = core.NotHolder
 		if in.Through == "" {
-			if place.heldByOther(in.Holder, in.Now) {
+			if in.Log == "" && place.heldByOther(in.Holder, in.Now) {
 				return
 			}
 		} else if !tx.settle(place, through, in) {
 			return
 		}
 		if in.Head.File != "" {
-			tx.exec("UPDATE sinks SET head_file = $1, head_count = $2, head_chain = $3 WHERE name = $4",
-				in.Head.File, in.Head.Count, in.Head.Chain, in.Sink)
+			tx.exec(`INSERT INTO heads (log, file, count, chain) VALUES ($1, $2, $3, $4)
+				ON CONFLICT (log) DO UPDATE SET file = excluded.file, count = excluded.count, chain = excluded.chain`,
+				cmp.Or(in.Log, in.Sink), in.Head.File, in.Head.Count, in.Head.Chain)
 		}
 		*out = core.Done
 	})
@@ -123,12 +125,12 @@ func (tx *tx) settle(s sink, through int64, in core.SettleEvents) bool {
 }
 
 // LogHead implements core.Store.
-func (s *Store) LogHead(ctx context.Context, name string) (event.Head, error) {
+func (s *Store) LogHead(ctx context.Context, log string) (event.Head, error) {
 	return find(ctx, s, "reading a log's head", func(tx *tx, out *event.Head, found *bool) {
-		tx.ask("SELECT head_file, head_count, head_chain FROM sinks WHERE name = $1 AND head_file <> ''", func(r *row) {
+		tx.ask("SELECT file, count, chain FROM heads WHERE log = $1", func(r *row) {
 			r.scan(&out.File, &out.Count, &out.Chain)
 			*found = true
-		}, name)
+		}, log)
 	})
 }
 

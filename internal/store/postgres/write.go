@@ -47,6 +47,7 @@ func write[Out any](ctx context.Context, s *Store, doing string, run func(*tx, *
 		var out Out
 		tx, err := s.attempt(ctx, func(tx *tx) { run(tx, &out) })
 		if err == nil {
+			s.commits.Add(1)
 			s.hints.send(tx.queuedMessage, tx.queuedEvent)
 			return out, nil
 		}

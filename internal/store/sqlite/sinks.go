@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -66,15 +67,15 @@ func (s *Store) SettleEvents(ctx context.Context, in core.SettleEvents) (core.Ou
 	return write(ctx, s, "settling events", func(tx *tx) core.Outcome {
 		sink := tx.sink(in.Sink, false)
 		if in.Through == "" {
-			if sink.heldByOther(in.Holder, in.Now) {
+			if in.Log == "" && sink.heldByOther(in.Holder, in.Now) {
 				return core.NotHolder
 			}
 		} else if !tx.settle(sink, in) {
 			return core.NotHolder
 		}
 		if in.Head.File != "" {
-			tx.exec("UPDATE sinks SET head_file = ?, head_count = ?, head_chain = ? WHERE name = ?",
-				in.Head.File, in.Head.Count, in.Head.Chain, in.Sink)
+			tx.exec("INSERT OR REPLACE INTO heads (log, file, count, chain) VALUES (?, ?, ?, ?)",
+				cmp.Or(in.Log, in.Sink), in.Head.File, in.Head.Count, in.Head.Chain)
 		}
 		return core.Done
 	})
@@ -98,11 +99,11 @@ func (tx *tx) settle(s sink, in core.SettleEvents) bool {
 }
 
 // LogHead implements core.Store.
-func (s *Store) LogHead(ctx context.Context, name string) (event.Head, error) {
+func (s *Store) LogHead(ctx context.Context, log string) (event.Head, error) {
 	return find(ctx, s, "reading a log's head", func(tx *tx) (head event.Head, found bool) {
-		found = tx.one("SELECT head_file, head_count, head_chain FROM sinks WHERE name = ? AND head_file <> ''", func(r *row) {
+		found = tx.one("SELECT file, count, chain FROM heads WHERE log = ?", func(r *row) {
 			head = event.Head{File: r.text(), Count: r.long(), Chain: r.text()}
-		}, name)
+		}, log)
 		return head, found
 	})
 }

@@ -17,6 +17,7 @@ func events(f flow) {
 	f.shows("settles for the holder only", eventsNotHolder)
 	f.shows("C77 keeps the log's head with its claim", headKept)
 	f.shows("C77 keeps the head alone", headAlone)
+	f.shows("C77 keeps the head of an own log", headOwn)
 	f.shows("tells a user's own events, newest first", userEvents)
 }
 
@@ -158,6 +159,28 @@ func headAlone(w *world) {
 	equal(w, "the head", do(w, w.store.LogHead, ownSink), in.Head)
 	w.advance(time.Minute)
 	equal(w, "nothing was settled", w.claimEvents(ownSink, "b", 10), told)
+}
+
+// Instances share a sink, and each has a log of its own: its head is kept,
+// whoever holds the sink.
+func headOwn(w *world) {
+	told := w.tellSome(2)
+	equal(w, "claimed", w.claimEvents("file", "a", 10), told)
+	other := core.SettleEvents{Sink: "file", Log: "b's", Holder: "b", Head: event.Head{File: "b.log", Count: 1, Chain: "b"}, Now: w.now}
+	w.outcome(do(w, w.store.SettleEvents, other), core.Done)
+
+	in := w.settleEvents("file", "a", told)
+	in.Log, in.Head = "a's", event.Head{File: "a.log", Count: 2, Chain: "a"}
+	w.outcome(do(w, w.store.SettleEvents, in), core.Done)
+	equal(w, "a's head", do(w, w.store.LogHead, in.Log), in.Head)
+	equal(w, "b's head", do(w, w.store.LogHead, other.Log), other.Head)
+	_, err := w.store.LogHead(w.ctx, "file")
+	w.missing("a shared log's head", err)
+
+	other.Through, other.Head.Count = told[0].ID, 2
+	w.outcome(do(w, w.store.SettleEvents, other), core.NotHolder)
+	other.Head.Count = 1
+	equal(w, "b's head", do(w, w.store.LogHead, other.Log), other.Head)
 }
 
 func userEvents(w *world) {

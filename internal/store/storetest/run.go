@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) core.Store) {
 		{"budgets", budgets},
 		{"queues", queues},
 		{"events", events},
+		{"instances", instances},
 		{"keys", keys},
 		{"apikeys", apiKeys},
 		{"rollups", rollups},

@@ -207,16 +207,27 @@ CREATE INDEX events_unordered ON events (written_at, nth, id) WHERE position IS 
 CREATE INDEX events_of_user ON events (user_id, written_at, nth);
 CREATE INDEX events_addressed ON events (time) WHERE addressed;
 
--- Each sink's place in events, and the head of its chained log.
+-- Each sink's place in events.
 CREATE TABLE sinks (
   name        text COLLATE "C" PRIMARY KEY,
   settled     bigint NOT NULL DEFAULT 0, -- the position up to which it has everything
   claimed     bigint NOT NULL DEFAULT 0, -- the position up to which holder has claimed
   holder      text   NOT NULL DEFAULT '',
-  lease_until bigint NOT NULL DEFAULT 0,
-  head_file   text   NOT NULL DEFAULT '',
-  head_count  bigint NOT NULL DEFAULT 0,
-  head_chain  text   NOT NULL DEFAULT ''
+  lease_until bigint NOT NULL DEFAULT 0
+);
+
+-- The head of each chained log: an instance has one of its own.
+CREATE TABLE heads (
+  log   text COLLATE "C" PRIMARY KEY,
+  file  text   NOT NULL,
+  count bigint NOT NULL,
+  chain text   NOT NULL
+);
+
+-- Which instances there are, and when each was last seen.
+CREATE TABLE instances (
+  id      text COLLATE "C" PRIMARY KEY,
+  seen_at bigint NOT NULL
 );
 
 -- The places of those that only watch: they begin with what is to come, and no

@@ -1,0 +1,39 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+// Where several instances meet: what cannot be meant is refused, what strangers
+// could read along needs a word, and no password is told.
+func TestC92WhereInstancesMeet(t *testing.T) {
+	for _, c := range []struct{ set, says string }{
+		{"DATABASE_URL=mysql://u:hunter2@127.0.0.1/d", "must begin with postgres://"},
+		{"DATABASE_URL=host=db.example password=hunter2", "must begin with postgres://"},
+		{"DATABASE_URL=postgres://u:hunter2@127.0.0.1/d?sslmode=%zz", "name=value"},
+		{"DATABASE_URL=postgres://u:hunter2@db.example/d", "sslmode=verify-full"},
+		{"DATABASE_URL=postgres://u:hunter2@10.0.0.5:5432/d", "sslmode=verify-full"},
+		{"DATABASE_URL=postgres://u:hunter2@127.0.0.1:5432,db.example:5432/d", "sslmode=verify-full"},
+		{"DATABASE_URL=postgres://u:hunter2@/d?host=db.example", "sslmode=verify-full"},
+		{"REDIS_URL=http://:hunter2@127.0.0.1", "must begin with rediss://"},
+		{"REDIS_URL=hunter2", "must begin with rediss://"},
+
+		{"DATABASE_URL=postgres://u:hunter2@127.0.0.1:5432,localhost:5433/d", ""},
+		{"DATABASE_URL=postgresql://u:hunter2@[::1]:5432/d?pool_max_conns=4", ""},
+		{"DATABASE_URL=postgres://u@%2Frun%2Fpostgresql/d", ""},
+		{"DATABASE_URL=postgres:///d?host=/run/postgresql", ""},
+		{"DATABASE_URL=postgres://u:hunter2@db.example/d?sslmode=verify-full", ""},
+		{"DATABASE_URL=postgres://u:hunter2@a.example,b.example/d?sslmode=disable&target_session_attrs=read-write", ""},
+		{"REDIS_URL=rediss://u:hunter2@cache.example:6379/0?addr=b:6379", ""},
+		{"REDIS_URL=unix:///run/redis.sock", ""},
+	} {
+		_, err := load(c.set)
+		switch {
+		case c.says == "" && err != nil:
+			t.Errorf("%s: %v", c.set, err)
+		case c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "hunter2")):
+			t.Errorf("%s: %v, want %s", c.set, err, c.says)
+		}
+	}
+}
