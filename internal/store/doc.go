@@ -7,6 +7,6 @@
 // a Target and compares both sides.
 //
 // What stays out: SQL, which each engine has in a file of its own
-// (sqlite/export.go, postgres/import.go), and whatever is of one process alone:
-// who watches, which instances run, whose turn it is.
+// (sqlite/export.go, postgres/import.go), and what is of a moment alone:
+// which instances run, whose turn it is.
 package store

@@ -51,7 +51,7 @@ func openSQLite(t testing.TB, path string) *sqlite.Store {
 
 func openExport(t testing.TB, path string) *sqlite.Export {
 	t.Helper()
-	e, err := sqlite.OpenExport(t.Context(), sqlite.Options{Path: path})
+	e, err := sqlite.OpenExport(t.Context(), sqlite.Options{Path: path}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func namesIn(t testing.TB, from store.Reader) (of storetest.Names) {
 	column("sessions", "id", into(&of.Sessions))
 	column("devices", "id", into(&of.Devices))
 	column("challenges", "id", into(&of.Challenges))
-	column("sinks", "name", into(&of.Logs))
+	column("heads", "log", into(&of.Logs))
 	column("challenges", "begin_key", func(v any) { of.BeginKeys = append(of.BeginKeys, v.([]byte)) })
 	column("api_keys", "hash", func(v any) { of.APIKeys = append(of.APIKeys, v.([]byte)) })
 	for _, table := range []string{"phones", "challenges", "messages", "failures"} {

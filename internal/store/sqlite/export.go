@@ -20,13 +20,15 @@ import (
 type Export struct {
 	path string
 	conn *conn
+	logs map[string]string
 }
 
 var _ store.Source = (*Export)(nil)
 
 // OpenExport brings the schema up to date, lets go what an earlier run had
-// claimed, and takes the database. No server may run over it.
-func OpenExport(ctx context.Context, o Options) (*Export, error) {
+// claimed, and takes the database. No server may run over it. logs renames logs:
+// where there are many instances, each has one of its own.
+func OpenExport(ctx context.Context, o Options, logs map[string]string) (*Export, error) {
 	o.Alone = true
 	s, err := Open(ctx, o)
 	if err != nil {
@@ -42,7 +44,7 @@ func OpenExport(ctx context.Context, o Options) (*Export, error) {
 	if _, err := conn.exec("BEGIN IMMEDIATE"); err != nil {
 		return nil, errors.Join(explain(s.path, err), conn.close())
 	}
-	return &Export{path: s.path, conn: conn}, nil
+	return &Export{path: s.path, conn: conn, logs: logs}, nil
 }
 
 // Close gives the database back as it was.
@@ -104,6 +106,8 @@ var exports = map[string]exported{
 		order: "name",
 	},
 	"sinks":        {order: "name"},
+	"watchers":     {order: "name"},
+	"heads":        {order: "log"},
 	"api_keys":     {order: "id"},
 	"spending":     {order: "span, country, starts_at"},
 	"rollups":      {order: "span, starts_at, name, method, outcome, reason, country, provider, instance"},
@@ -149,6 +153,9 @@ func (e *Export) Rows(ctx context.Context, t store.Table, without int64, each fu
 		if values, failed = exportedRow(r, t); failed != nil {
 			return false
 		}
+		if name, found := e.logs[firstText(values)]; found && t.Name == "heads" {
+			values[0] = name
+		}
 		if how.arrival != "" {
 			clock.set(t, values, r.long())
 		}
@@ -163,6 +170,12 @@ func (e *Export) Rows(ctx context.Context, t store.Table, without int64, each fu
 		return failed
 	}
 	return wrap("reading "+t.Name, err)
+}
+
+// firstText is a row's first value, where that is a text.
+func firstText(values store.Row) string {
+	text, _ := values[0].(string)
+	return text
 }
 
 // arrivals turns positions into times of arrival that rise with each row, though

@@ -92,8 +92,8 @@ func leavePending(w *world) {
 	w.closeNumber(w.newNumber().Key)
 }
 
-// leaveEvents leaves a sink that has some events, one that has none, and a log's
-// head.
+// leaveEvents leaves a sink that has some events, one that has none, one that
+// watches, and a log's head.
 func leaveEvents(w *world) {
 	w.tellSome(7)
 	claimed := w.claimEvents("behind", ownHolder, 5)
@@ -101,6 +101,11 @@ func leaveEvents(w *world) {
 	settle.Head = event.Head{File: "security.log", Count: 5, Chain: "chain"}
 	w.outcome(do(w, w.store.SettleEvents, settle), core.Done)
 	w.claimEvents("asleep", "gone", 3)
+	watching := core.Claim{Holder: ownHolder, Limit: 1, Lease: time.Minute, Now: w.now, FromNow: true}
+	if _, err := w.store.ClaimEvents(w.ctx, "watching", watching); err != nil {
+		w.t.Fatalf("claiming events: %v", err)
+	}
+	w.tellSome(2)
 	w.advance(time.Hour)
 }
 
@@ -177,7 +182,7 @@ func Tell(t *testing.T, store core.Store, of Names, now time.Time) Told {
 
 // act tells by operations.
 func (told *Told) act(w *world, of Names) {
-	for _, sink := range []string{ownSink, "behind", "asleep"} {
+	for _, sink := range []string{ownSink, "behind", "asleep", "watching"} {
 		w.advance(time.Hour) // no lease lasts as long
 		told.Queued = append(told.Queued, w.claimEvents(sink, "teller", 1000)...)
 	}
