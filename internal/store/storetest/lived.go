@@ -20,7 +20,8 @@ const livedRuns = 12
 
 // Live has a fresh store used by some numbers at random, as the models use it,
 // and by some in ways that leave a row of every kind, pending things above all. It
-// gives the time at which it ends: not all that lives then has a time before.
+// gives the time at which it ends, though some of it has later times: the clock was
+// set back.
 func Live(t *testing.T, store core.Store) (now time.Time) {
 	chance := seeded()
 	some := func(what string, live func(*rapid.T, *world)) {
@@ -139,6 +140,7 @@ type Told struct {
 	Guessed map[string]core.RedeemResult
 	Rotated map[string]core.SessionResult
 	Queued  []event.Event // of each sink, behind one another
+	Claimed core.Claimed
 }
 
 // Tell asks a store for everything about what is named, at a time. It changes the
@@ -186,6 +188,9 @@ func (told *Told) act(w *world, of Names) {
 		w.advance(time.Hour) // no lease lasts as long
 		told.Queued = append(told.Queued, w.claimEvents(sink, "teller", 1000)...)
 	}
+	told.Claimed = do(w, w.store.ClaimMessages, core.ClaimMessages{
+		Claim: core.Claim{Holder: "teller", Limit: 1000, Lease: time.Minute, Now: w.now},
+	})
 	told.Tried, told.Sent = map[string]core.TryPasswordResult{}, map[string]core.OpenChallengeResult{}
 	told.Guessed, told.Rotated = map[string]core.RedeemResult{}, map[string]core.SessionResult{}
 	limits := core.SendLimits{Waits: []time.Duration{time.Hour}, Hour: 2, Day: 2}
