@@ -19,6 +19,7 @@ type program struct {
 	t    *testing.T
 	path string
 	dir  string
+	more []string // settings
 
 	*client
 	command  *exec.Cmd
@@ -29,20 +30,27 @@ type program struct {
 // newProgram builds the binary, and gives it an empty data folder.
 func newProgram(t *testing.T) *program {
 	t.Helper()
-	p := &program{t: t, path: filepath.Join(t.TempDir(), "countersign"), dir: t.TempDir()}
-	build := exec.Command("go", "build", "-o", p.path, "github.com/countersign/countersign/cmd/countersign")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
-	}
+	p := &program{t: t, path: buildBinary(t), dir: t.TempDir()}
 	t.Cleanup(p.kill)
 	return p
 }
 
+func buildBinary(t *testing.T) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "countersign")
+	build := exec.Command("go", "build", "-o", path, "github.com/countersign/countersign/cmd/countersign")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building: %v\n%s", err, out)
+	}
+	return path
+}
+
 // env has one public URL whatever the port: access tokens name it.
 func (p *program) env() []string {
-	return append(append(os.Environ(), wide()...), "COUNTERSIGN_DATA_DIR="+p.dir, "COUNTERSIGN_PUBLIC_URL=http://localhost",
+	env := append(append(os.Environ(), wide()...), "COUNTERSIGN_DATA_DIR="+p.dir, "COUNTERSIGN_PUBLIC_URL=http://localhost",
 		"COUNTERSIGN_LISTEN=127.0.0.1:0", "COUNTERSIGN_OPERATOR_LISTEN=127.0.0.1:0")
+	return append(env, p.more...)
 }
 
 // The two places where a starting server says that it is to be found.

@@ -21,16 +21,22 @@ var wideRules = map[string]int{
 
 // wide are the settings that go with them.
 func wide() []string {
+	return []string{wideBut("", 0), "COUNTERSIGN_SEND_GUARD=monitor", "COUNTERSIGN_CAPTCHA_PROVIDER=off"}
+}
+
+// wideBut is the setting of the limits, of which one is n.
+func wideBut(limit string, n int) string {
 	var limits []string
 	for _, row := range core.LimitTable() {
-		if n, ok := wideRules[row.Name]; ok {
-			row.N = n
-			limits = append(limits, row.Name+"="+config.Rate{N: row.N, Window: row.Window}.String())
+		wide, ok := wideRules[row.Name]
+		if row.Name == limit {
+			wide = n
+		}
+		if ok {
+			limits = append(limits, row.Name+"="+config.Rate{N: wide, Window: row.Window}.String())
 		}
 	}
-	return []string{
-		"COUNTERSIGN_LIMITS=" + strings.Join(limits, ","), "COUNTERSIGN_SEND_GUARD=monitor", "COUNTERSIGN_CAPTCHA_PROVIDER=off",
-	}
+	return "COUNTERSIGN_LIMITS=" + strings.Join(limits, ",")
 }
 
 // widen is the same for a core without a server.

@@ -61,6 +61,12 @@ func (f *Fallback) Lost() error {
 	return f.lost
 }
 
+// Ask looks whether Shared is there. Called at intervals, neither its loss nor its
+// return waits for a request that needs it.
+func (f *Fallback) Ask(ctx context.Context) {
+	_, _ = f.Tally(ctx, f.o.Now(), Tally{Name: "asked", Window: time.Minute})
+}
+
 // Take is Limiter's. It errs only where ctx ends.
 func (f *Fallback) Take(ctx context.Context, now time.Time, counts ...Count) (Decision, error) {
 	here, rest := f.split(counts)

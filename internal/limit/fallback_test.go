@@ -181,6 +181,21 @@ func TestC104ComesBackByItself(t *testing.T) {
 	want(t, "passed a window later", f.passes(t, 0, 20, hourly), 12)
 }
 
+// A limit that is full here asks nobody: who asks at intervals finds out all the same.
+func TestC104AskingFindsLossAndReturn(t *testing.T) {
+	f := newFleet(1)
+	f.shut(true)
+	f.instances[0].Ask(t.Context())
+	want(t, "said", f.said, []bool{true})
+	f.passes(t, 0, 20, hourly)
+	f.shut(false)
+	f.after(time.Second)
+	f.passes(t, 0, 1, hourly)
+	want(t, "said while the limit is full", f.said, []bool{true})
+	f.instances[0].Ask(t.Context())
+	want(t, "said", f.said, []bool{true, false})
+}
+
 func TestFallbackGivesBackWhereItWasCounted(t *testing.T) {
 	f := newFleet(2)
 	c := limit.Count{Rule: hourly, Key: "k"}

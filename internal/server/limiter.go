@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/countersign/countersign/internal/config"
@@ -13,7 +14,8 @@ import (
 type limiter struct {
 	limit.Limiter
 	memory *limit.Memory
-	lost   func() error // why Redis does not count just now; nil: it does, or there is none
+	ask    func(context.Context) // looks whether Redis is there
+	lost   func() error          // why Redis does not count just now; nil: it does, or there is none
 	close  func()
 }
 
@@ -21,7 +23,7 @@ type limiter struct {
 // Redis each instance counts its share of every limit.
 func newLimiter(c config.Config, p *parts) (*limiter, error) {
 	memory := limit.NewMemory(limit.MemoryOptions{Bytes: c.LimiterMemory << 20})
-	l := &limiter{Limiter: memory, memory: memory, lost: func() error { return nil }, close: func() {}}
+	l := &limiter{Limiter: memory, memory: memory, ask: func(context.Context) {}, lost: func() error { return nil }, close: func() {}}
 	switch {
 	case c.RedisURL.Reveal() != "":
 		all, err := redis.New(redis.Options{URL: c.RedisURL.Reveal(), Secret: p.ring.LimiterSecret(), Now: p.options.Now})
@@ -31,7 +33,7 @@ func newLimiter(c config.Config, p *parts) (*limiter, error) {
 		fallback := limit.NewFallback(limit.FallbackOptions{
 			Shared: all, Local: memory, Instances: p.instances, Now: p.options.Now, OnChange: p.limiterChanged,
 		})
-		l.Limiter, l.lost, l.close = fallback, fallback.Lost, all.Close
+		l.Limiter, l.ask, l.lost, l.close = fallback, fallback.Ask, fallback.Lost, all.Close
 	case shared(c):
 		l.Limiter = limit.Shares{Local: memory, Instances: p.instances}
 	}
@@ -50,7 +52,7 @@ func (p *parts) limiterChanged(lost bool, err error) {
 	p.traffic(event.DependencyRestored, event.Success, part)
 }
 
-// sharesWarning is what readiness tells of limits that are not counted together.
+// warning is what readiness tells of limits that are not counted together.
 func (l *limiter) warning() string {
 	if l.lost() == nil {
 		return ""

@@ -30,6 +30,7 @@ type upkeep struct {
 		look(context.Context) error
 		keep(context.Context) error
 	}
+	limiter func(context.Context) // looks whether Redis is there
 	peers   *dialect.Peers
 	now     func() time.Time
 	tell    func(event.Name, event.Outcome, event.Attributes)
@@ -42,7 +43,7 @@ type upkeep struct {
 
 func newUpkeep(p *parts, peers *dialect.Peers, o Options) *upkeep {
 	return &upkeep{
-		store: p.store, present: p, review: newReview(p), peers: peers, now: p.now, tell: p.traffic, options: o,
+		store: p.store, present: p, review: newReview(p), limiter: p.limiter.ask, peers: peers, now: p.now, tell: p.traffic, options: o,
 	}
 }
 
@@ -73,6 +74,7 @@ func (u *upkeep) finish(ctx context.Context) {
 func (u *upkeep) look(ctx context.Context) {
 	u.checkDatabase(ctx)
 	u.checkPeers()
+	u.limiter(ctx)
 	if u.lost || ctx.Err() != nil {
 		return
 	}

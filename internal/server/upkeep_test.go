@@ -49,7 +49,7 @@ func (nobodyElse) leave(context.Context) error  { return nil }
 
 func keptUp(store *sweepable, told *[]event.Name) *upkeep {
 	return &upkeep{
-		store: store, present: nobodyElse{}, review: nothingToReview{}, now: time.Now, options: Options{Log: discardLog()},
+		store: store, present: nobodyElse{}, limiter: func(context.Context) {}, review: nothingToReview{}, now: time.Now, options: Options{Log: discardLog()},
 		tell: func(name event.Name, _ event.Outcome, _ event.Attributes) { *told = append(*told, name) },
 	}
 }
