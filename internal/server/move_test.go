@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/internal/config"
+	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/store/postgres/pgtest"
 )
 
@@ -57,9 +58,13 @@ func TestServerGoesOnAfterMove(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	head := headIn(t, before)
 	told, err := moves(t, after)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if got := headIn(t, after); got != head || head.Count == 0 {
+		t.Errorf("the log's head is %+v, want %+v", got, head)
 	}
 	for _, word := range []string{"users", "sessions", "both sides hold the same", "COUNTERSIGN_MASTER_KEY", "NOT moved"} {
 		if !strings.Contains(told, word) {
@@ -103,6 +108,16 @@ func TestServerGoesOnAfterMove(t *testing.T) {
 	if err := VerifyLog(t.Context(), after, Options{}, log, false, &verdict); err != nil {
 		t.Errorf("the log: %v\n%s", err, verdict.String())
 	}
+}
+
+// headIn reads what the database knows of the directory's log.
+func headIn(t *testing.T, c config.Config) event.Head {
+	t.Helper()
+	head, err := logHead(t.Context(), c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return head
 }
 
 func begin(t *testing.T, base, number string) (challenge string) {

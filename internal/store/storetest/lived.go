@@ -200,6 +200,10 @@ func (told *Told) act(w *world, of Names) {
 		in := w.openChallenge(c)
 		in.Sends = limits
 		told.Sent[phone] = do(w, w.store.OpenChallenge, in)
+		miss := w.redeemSignup(c)
+		miss.Guess = w.guess(c, wrong)
+		miss.Limits = core.CodeLimits{Strangers: 2, StrangersWindow: 100_000 * day} // every failure that is kept counts
+		told.Guessed[phone] = do(w, w.store.RedeemSignup, miss)
 	}
 	for _, id := range of.Challenges {
 		c := do(w, w.store.Challenge, id)
