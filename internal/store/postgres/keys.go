@@ -33,6 +33,15 @@ func (s *Store) ResealKey(ctx context.Context, id string, old, new []byte) (core
 	})
 }
 
+// DropKey implements core.Store.
+func (s *Store) DropKey(ctx context.Context, id string) (core.Outcome, error) {
+	return write(ctx, s, "dropping a key", func(tx *tx, out *core.Outcome) {
+		var dropped int64
+		tx.changes(&dropped, "DELETE FROM keys WHERE id = $1", id)
+		tx.then(func() { *out = oneOf(dropped > 0, core.Done, core.NotFound) })
+	})
+}
+
 // Keys implements core.Store. The oldest comes first.
 func (s *Store) Keys(ctx context.Context) ([]keyring.StoredKey, error) {
 	return read(ctx, s, "reading keys", func(tx *tx, out *[]keyring.StoredKey) {
