@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
@@ -148,6 +149,7 @@ func (e *Export) Rows(ctx context.Context, t store.Table, without int64, each fu
 	defer e.conn.db.SetInterrupt(e.conn.db.SetInterrupt(ctx))
 	var failed error
 	var clock arrivals
+	written := slices.Index(t.Names(), "written_at")
 	err := e.conn.query(how.query(t), func(r *row) bool {
 		var values store.Row
 		if values, failed = exportedRow(r, t); failed != nil {
@@ -157,13 +159,15 @@ func (e *Export) Rows(ctx context.Context, t store.Table, without int64, each fu
 			values[0] = name
 		}
 		if how.arrival != "" {
-			clock.set(t, values, r.long())
+			values[written], failed = clock.next(values[written], r.long())
 		}
-		if without > 0 {
+		if failed == nil && without > 0 {
 			without--
 			return true
 		}
-		failed = each(values)
+		if failed == nil {
+			failed = each(values)
+		}
 		return failed == nil
 	})
 	if failed != nil {
@@ -186,16 +190,16 @@ type arrivals struct {
 	begun bool
 }
 
-// set completes written_at, which holds the row's time less its position.
-func (a *arrivals) set(t store.Table, values store.Row, position int64) {
-	for i, c := range t.Columns {
-		if c.Name == "written_at" {
-			if own := values[i].(int64); !a.begun || own > a.ahead {
-				a.ahead, a.begun = own, true
-			}
-			values[i] = a.ahead + position
-		}
+// next gives a row's arrival, from its own time less its position.
+func (a *arrivals) next(less any, position int64) (int64, error) {
+	own, is := less.(int64)
+	if !is {
+		return 0, fmt.Errorf("the row at position %d has no time", position)
 	}
+	if !a.begun || own > a.ahead {
+		a.ahead, a.begun = own, true
+	}
+	return a.ahead + position, nil
 }
 
 func exportedRow(r *row, t store.Table) (store.Row, error) {
