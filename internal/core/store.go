@@ -53,6 +53,7 @@ type Store interface {
 
 	RotateSession(context.Context, RotateSession) (SessionResult, error)
 	EndSessions(context.Context, EndSessions) (Outcome, error)
+	EndAllSessions(context.Context, EndAllSessions) (until time.Time, err error)
 
 	// Accounts.
 

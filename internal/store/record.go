@@ -72,6 +72,7 @@ func Tables() []Table {
 			"l recent"),
 		table("events", "t id", "i position", "i written_at", "i nth", "t user_id", "t session_id", "t phone_masked",
 			"t phone_pseudonym", "t name", "i time", "b addressed", "x payload"),
+		table("valid_after", "i time"),
 		table("turns", "t name", "i last"),
 		table("sinks", "t name", "i settled", "i claimed", "t holder", "i lease_until"),
 		table("watchers", "t name", "i settled", "i claimed", "t holder", "i lease_until"),

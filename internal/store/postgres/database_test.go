@@ -71,7 +71,7 @@ func empty(t testing.TB, url string) {
 		"users", "numbers", "messages", "challenges", "failures", "events", "sinks", "watchers", "keys", "api_keys", "spending", "rollups", "moves",
 	}
 	run(t, url, "DELETE FROM "+strings.Join(tables, "; DELETE FROM ")+
-		"; UPDATE turns SET last = 0; UPDATE rollup_spans SET since = 0; UPDATE pulse SET beats = 0")
+		"; UPDATE turns SET last = 0; UPDATE rollup_spans SET since = 0; UPDATE pulse SET beats = 0; UPDATE valid_after SET time = 0")
 }
 
 // run runs statements on a connection of its own.

@@ -50,7 +50,7 @@ func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) (core.
 // at.
 func (tx *tx) dueAfter(last dueMessage, now time.Time, limit int) (due []dueMessage) {
 	collect(tx, &due, `SELECT m.written_at, c.sealed, c.id IS NOT NULL AND (c.sealed IS NULL OR c.redeemed_at > 0 OR c.voided_at > 0
-			OR c.guesses_left <= 0 OR c.expires_at <= $1), `+messageColumns+`
+			OR c.guesses_left <= 0 OR c.expires_at <= $1 OR NOT c.`+madeAfter+`), `+messageColumns+`
 		FROM messages m LEFT JOIN challenges c ON c.id = m.challenge_id
 		WHERE m.settled_at = 0 AND m.due_at <= $1 AND (m.created_at, m.written_at, m.id) > ($2, $3, $4)
 		ORDER BY m.created_at, m.written_at, m.id LIMIT $5 FOR NO KEY UPDATE OF m SKIP LOCKED`,

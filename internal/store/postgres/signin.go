@@ -80,7 +80,7 @@ var endLongestUnseen = `WITH ended AS (UPDATE sessions SET ended_at = $13, end_r
 		FROM ended e JOIN users u ON u.id = e.user_id JOIN phones p ON p.user_id = u.id WHERE $1 <> '')
 	SELECT id FROM ended`
 
-const livingAt13 = "ended_at = 0 AND expires_at > $13 AND idle_expires_at > $13"
+const livingAt13 = notEnded + " AND expires_at > $13 AND idle_expires_at > $13"
 
 func (tx *tx) endSurplus(in core.SignIn, user core.User, now time.Time) {
 	if in.MaxSessions <= 0 {

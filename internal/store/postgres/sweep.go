@@ -108,7 +108,7 @@ type aged struct {
 // sweeps walk through the table, a stretch each.
 func (s *sweep) sessions(tx *tx, in core.Sweep) {
 	var stretch []aged
-	collect(tx, &stretch, `SELECT id, CASE ended_at WHEN 0 THEN least(expires_at, idle_expires_at) ELSE ended_at END,
+	collect(tx, &stretch, `SELECT id, `+sessionOver+`,
 		last_seen_at, ip_address <> '' OR network <> '' OR user_agent <> ''
 		FROM sessions WHERE id > $1 ORDER BY id LIMIT $2`, func(r *row) (each aged) {
 		r.scan(&each.id, at(&each.over), at(&each.lastSeen), &each.addressed)
@@ -145,7 +145,7 @@ func (s *sweep) sessions(tx *tx, in core.Sweep) {
 func (s *sweep) drops(tx *tx, over, unseen []string, in core.Sweep) {
 	if len(over) > 0 {
 		tx.exec(`DELETE FROM sessions WHERE id = ANY (ARRAY(SELECT id FROM sessions WHERE id = ANY ($1)
-			AND CASE ended_at WHEN 0 THEN least(expires_at, idle_expires_at) ELSE ended_at END <= $2 FOR UPDATE SKIP LOCKED))`,
+			AND `+sessionOver+` <= $2 FOR UPDATE SKIP LOCKED))`,
 			over, in.Now.Add(-in.KeepEnded))
 	}
 	if len(unseen) > 0 {

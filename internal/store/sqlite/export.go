@@ -102,6 +102,7 @@ var exports = map[string]exported{
 		},
 		order: "position", arrival: "time",
 	},
+	"valid_after": {order: "time"},
 	"turns": { // the last position that was given, also where the event is swept
 		from:  "(SELECT 'events' AS name, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS last)",
 		order: "name",

@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) core.Store) {
 		{"sweep", sweeps},
 		{"races", races},
 		{"endings", endings},
+		{"everybody's end", everybodysEnd},
 		{"model", models},
 		{"model of sends", sendModels},
 		{"model of budgets", budgetModels},
