@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/countersign/countersign/internal/store/postgres/pgtest"
 )
 
@@ -86,6 +88,17 @@ func TestAnyTextIsStored(t *testing.T) {
 	}
 	if _, _, err := s.Session(t.Context(), "no\x00id"); err == nil {
 		t.Error("a session was found")
+	}
+}
+
+// No attempt to connect hangs for minutes.
+func TestConnectingIsBounded(t *testing.T) {
+	for more, want := range map[string]time.Duration{"": connectTimeout, "&connect_timeout=7": 7 * time.Second} {
+		var got time.Duration
+		open(t, Options{URL: database(t) + more, configure: func(c *pgxpool.Config) { got = c.ConnConfig.ConnectTimeout }})
+		if got != want {
+			t.Errorf("with %q: %s, want %s", more, got, want)
+		}
 	}
 }
 
