@@ -200,3 +200,21 @@ func TestSweepGivesWay(t *testing.T) {
 		t.Errorf("the partitions are %v", has)
 	}
 }
+
+// Whoever has no time for a partition now starts and sweeps all the same.
+func TestPartitionThatTakesTooLongIsLeft(t *testing.T) {
+	w := &wire{}
+	url := pgtest.Copy(t, schema(t))
+	s := open(t, Options{URL: url, configure: w.tap})
+	w.refuses(queryCanceled, 1_000_000, "create table")
+	at := time.Date(2030, 5, 31, 12, 0, 0, 0, time.UTC)
+	sweepOnce(t, s, keeping(at))
+	if w.refused.Load() == 0 {
+		t.Error("no partition was tried")
+	}
+	w.refuses("", 0, "")
+	sweepOnce(t, s, keeping(at))
+	if has := partitionsOf(t, s, "events"); !slices.Contains(has, "events_203005") {
+		t.Errorf("the partitions are %v", has)
+	}
+}
