@@ -28,8 +28,8 @@ import (
 
 const (
 	rows       = 20_000 // sessions that the table has beside those of the callers
-	ourTurn    = 300     // what each caller does in a turn
-	pgbenchers = 1500    // and each connection of pgbench, which is faster
+	ourTurn    = 300    // what each caller does in a turn
+	pgbenchers = 1500   // and each connection of pgbench, which is faster
 )
 
 // What pgbench runs: the least that a refresh and the look at a session come to.

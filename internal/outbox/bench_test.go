@@ -284,6 +284,7 @@ type edited struct {
 	mu         sync.Mutex
 	failing    error // what settling and claiming answer
 	headsAlone int
+	claims     int  // of events
 	deaf       bool // of settling messages
 }
 
@@ -295,6 +296,7 @@ func (s *edited) set(failing error, deaf bool) {
 
 func (s *edited) ClaimEvents(ctx context.Context, sink string, c core.Claim) ([]event.Event, error) {
 	s.mu.Lock()
+	s.claims++
 	failing := s.failing
 	s.mu.Unlock()
 	if failing != nil {
