@@ -294,6 +294,12 @@ func (s *edited) set(failing error, deaf bool) {
 	s.failing, s.deaf = failing, deaf
 }
 
+func (s *edited) asked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.claims
+}
+
 func (s *edited) ClaimEvents(ctx context.Context, sink string, c core.Claim) ([]event.Event, error) {
 	s.mu.Lock()
 	s.claims++

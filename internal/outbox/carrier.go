@@ -28,8 +28,8 @@ type carrier struct {
 
 	// What work alone touches.
 	holder     string
-	asks       bool        // the store may have events: hinted, polled, or it had a full batch
-	polls      *time.Timer // runs from one asking to the next
+	asks       bool          // the store may have events: hinted, polled, or it had a full batch
+	polls      *time.Timer   // runs from one asking to the next
 	claimed    []event.Event // account events not yet settled
 	written    bool          // the sink has them
 	claimPause time.Duration // after the store failed

@@ -130,12 +130,12 @@ func TestTrafficAloneAsksTheStoreNoMoreThanPollingDoes(t *testing.T) {
 		sink := &memory{name: "memory"}
 		b.sinks = []event.Sink{sink}
 		b.run()
-		before := b.store.claims
+		before := b.store.asked()
 		for i := range 5000 { // five seconds, each with a poll
 			b.box.Traffic(traffic(i))
 			time.Sleep(time.Millisecond)
 		}
-		if n := b.store.claims - before; n < 4 || n > 5 {
+		if n := b.store.asked() - before; n < 4 || n > 5 {
 			t.Errorf("the store was asked %d times", n)
 		}
 		b.begin(10*time.Minute, "a")
