@@ -14,7 +14,7 @@ const rotating = `UPDATE sessions s SET counter = s.counter + 1, rotated_at = $2
 		moved = (s.network <> $5 AND s.user_agent <> $6), network = $5, user_agent = $6, ip_address = $7
 		FROM users u JOIN phones p ON p.user_id = u.id
 		WHERE s.id = $1 AND s.counter = $8 AND s.secret_hash = $9 AND (s.thumbprint = '' OR s.thumbprint = $10)
-		AND s.ended_at = 0 AND s.expires_at > $2 AND s.idle_expires_at > $2 AND u.id = s.user_id `
+		AND s.ended_at = 0 AND s.` + madeAfter + ` AND s.expires_at > $2 AND s.idle_expires_at > $2 AND u.id = s.user_id `
 
 // Nearly every refresh has no event. One that may have it in its statement costs
 // the server a quarter more, though nothing is told.
