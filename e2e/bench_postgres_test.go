@@ -34,8 +34,8 @@ const (
 
 // What pgbench runs: the least that a refresh and the look at a session come to.
 const (
-	bareUpdate = "\\set n random(1, 20000)\nUPDATE sessions SET counter = counter + 1 WHERE id = 'filler-' || :n::text;\n"
-	bareSelect = "\\set n random(1, 20000)\nSELECT counter FROM sessions WHERE id = 'filler-' || :n::text;\n"
+	bareUpdate = "\\set n random(1, :rows)\nUPDATE sessions SET counter = counter + 1 WHERE id = 'filler-' || :n::text;\n"
+	bareSelect = "\\set n random(1, :rows)\nSELECT counter FROM sessions WHERE id = 'filler-' || :n::text;\n"
 )
 
 // A refresh beside pgbench's UPDATE: over a server that syncs each commit to the
@@ -167,7 +167,8 @@ var pgbenchRate = regexp.MustCompile(`tps = ([0-9.]+) \(without initial connecti
 func (p *postgresBench) pgbench(b *testing.B, script string, e *effort) (perSecond float64) {
 	b.Helper()
 	n := strconv.Itoa(callers)
-	command := exec.Command("pgbench", "-n", "-M", "prepared", "-c", n, "-j", "2", "-t", strconv.Itoa(pgbenchers), "-f", script, p.database)
+	command := exec.Command("pgbench", "-n", "-M", "prepared", "-c", n, "-j", "2", "-t", strconv.Itoa(pgbenchers),
+		"-D", "rows="+strconv.Itoa(rows), "-f", script, p.database)
 	said, err := command.CombinedOutput()
 	if err != nil {
 		b.Fatalf("pgbench: %v: %s", err, said)
