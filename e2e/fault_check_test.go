@@ -33,6 +33,7 @@ func (s *scene) check() {
 		})
 	}
 	all.Wait()
+	s.checkMessages()
 	s.checkStore()
 	s.checkLogs()
 }
@@ -70,6 +71,24 @@ func (p *patron) check() {
 	case p.open() == nil && !p.abandoned:
 		p.byCode("/v1/login/sms", members{})
 	}
+}
+
+// checkMessages counts the messages that were sent twice: none was resent.
+func (s *scene) checkMessages() {
+	s.t.Helper()
+	sent := map[string]int{}
+	for _, each := range s.load.all() {
+		messages, err := each.reach().inbox("")
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, m := range messages {
+			if sent[m.ChallengeID]++; m.ChallengeID != "" && sent[m.ChallengeID] > 1 {
+				s.twice++
+			}
+		}
+	}
+	s.t.Logf("%d messages, %d of them sent twice", len(sent), s.twice)
 }
 
 // checkStore holds what is in the database against what was acknowledged.

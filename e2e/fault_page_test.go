@@ -11,7 +11,7 @@ import (
 // faultsPage tells what becomes of the fleet under each fault.
 const faultsPage = "../docs/faults.md"
 
-var faultsHead = []string{"fault", "what is done", "acknowledged", "refused", "in doubt", "recovered in", "what an operator sees"}
+var faultsHead = []string{"fault", "what is done", "acknowledged", "refused", "in doubt", "messages sent twice", "recovered in", "what an operator sees"}
 
 // row is what was found of one fault.
 func (s *scene) row(f fault) []string {
@@ -20,10 +20,10 @@ func (s *scene) row(f fault) []string {
 		sees += " Here " + s.limited + "."
 	}
 	row := []string{
-		"`" + f.name + "`", f.done, fmt.Sprint(s.load.acknowledged.Load()), fmt.Sprint(s.load.refused.Load()), fmt.Sprint(s.load.doubtful.Load()),
+		"`" + f.name + "`", f.done, fmt.Sprint(s.load.acknowledged.Load()), fmt.Sprint(s.load.refused.Load()), fmt.Sprint(s.load.doubtful.Load()), fmt.Sprint(s.twice),
 		fmt.Sprintf("%.2f s", s.recovery.Round(10*time.Millisecond).Seconds()), sees,
 	}
-	s.t.Log(strings.Join(row[2:6], ", "))
+	s.t.Log(strings.Join(row[2:7], ", "))
 	return row
 }
 

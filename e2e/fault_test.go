@@ -14,6 +14,7 @@ type fault struct {
 	name   string
 	done   string // what is done, as the page tells it
 	sees   string // what an operator sees meanwhile
+	repeat bool   // it may cut off who is sending: a message is sent again then
 	strike func(*scene)
 }
 
@@ -21,26 +22,29 @@ type fault struct {
 func faults() []fault {
 	return []fault{
 		{"kill9_instance", "`kill -9` of one instance of three, which is started again at the end",
-			"Nothing but its own absence: the others count it as gone after 30 s.", killInstance},
+			"Nothing but its own absence: the others count it as gone after 30 s.", true, killInstance},
 		{"kill9_postgres", "`kill -9` of all processes of PostgreSQL; it is started again and recovers from its log",
-			"`/readyz` is 503 and names `database`; `dependency_lost` and `dependency_restored` of part `database` in the security log.", killPostgres},
+			"`/readyz` is 503 and names `database`; `dependency_lost` and `dependency_restored` of part `database` in the security log.", true, killPostgres},
 		{"promote_replica", "`kill -9` of all processes of the primary; its synchronous replica is promoted, and found by a URL of several hosts",
-			"As above, for as long as nobody promotes the replica.", promoteReplica},
+			"As above, for as long as nobody promotes the replica.", true, promoteReplica},
 		{"redis_killed", "`kill -9` of Redis, which comes back empty",
-			"A warning of the limiter in `/readyz`, which stays 200; `dependency_lost` of part `limiter`.", killRedis},
+			"A warning of the limiter in `/readyz`, which stays 200; `dependency_lost` of part `limiter`.", false, killRedis},
 		{"redis_paused", "SIGSTOP of Redis: it takes connections and answers nothing; then SIGCONT",
-			"As above; until it is noticed, requests wait for it 250 ms at the longest.", pauseRedis},
-		{"redis_flushed", "FLUSHALL", "The same, for a moment: a Redis that has forgotten what it counted is taken for lost once.", flushRedis},
+			"As above; until it is noticed, requests wait for it 250 ms at the longest.", false, pauseRedis},
+		{"redis_flushed", "FLUSHALL", "The same, for a moment: a Redis that has forgotten what it counted is taken for lost once.", false, flushRedis},
 		{"proxy_delay", "each piece of what instances and PostgreSQL send one another is 25 ms late",
-			"Slower answers, in `countersign_http_request_duration_seconds`.", delayPostgres},
+			"Slower answers, in `countersign_http_request_duration_seconds`.", true, delayPostgres},
 		{"proxy_drop", "all that instances and PostgreSQL send one another is swallowed, and connections that lost something stay silent for ever",
-			"503 after 15 s at the latest, `/readyz` after 2 s: the longest that an operation waits.", dropPostgres},
+			"503 after 15 s at the latest, `/readyz` after 2 s: the longest that an operation waits.", true, dropPostgres},
 		{"proxy_cut", "one answer of ten of PostgreSQL's breaks off in its middle: it has committed, and the instance does not know",
-			"Some 503; clients that ask again get the answer.", cutPostgres},
+			"Some 503; clients that ask again get the answer.", true, cutPostgres},
 		{"disk_full", "no file of PostgreSQL's but its log may grow",
-			"503 and, in the log, PostgreSQL's own words, on whatever must grow; what fits goes on.", fillDisk},
-		{"clock_skew", "the clock of one instance is 30 s ahead, that of another 30 s behind",
-			"Nothing.", skewClocks},
+			"503 and, in the log, PostgreSQL's own words, on whatever must grow; what fits goes on.", true, fillDisk},
+		{"clock_skew", "the clock of one instance is 5 s ahead, that of another 5 s behind",
+			"Nothing.", false, func(s *scene) { s.skewClocks(5 * time.Second) }},
+		{"clock_skew_wide", "the clock of one instance is 30 s ahead, that of another 30 s behind",
+			"Messages that are sent twice: the lease on one is 20 s, by the clocks of the instances. A wait after wrong passwords is shorter by as much as clocks differ.",
+			true, func(s *scene) { s.skewClocks(30 * time.Second) }},
 	}
 }
 
@@ -59,6 +63,9 @@ func TestFaults(t *testing.T) {
 			s := &scene{t: t, postgres: postgres, binary: binary}
 			each.strike(s)
 			s.finish()
+			if s.twice > 0 && !each.repeat {
+				t.Errorf("%d messages were sent twice", s.twice)
+			}
 			if !t.Failed() {
 				found[i] = s.row(each)
 			}
@@ -78,6 +85,7 @@ type scene struct {
 	load     *load
 	limited  string // what was found of the limiter, "" where it does not matter
 	recovery time.Duration
+	twice    int           // messages that were sent more than once
 	skew     time.Duration // between two clocks
 	events   []event.Event // of the database, in the end
 }
