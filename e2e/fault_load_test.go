@@ -14,7 +14,7 @@ import (
 const (
 	faultWorkers = 6
 	forbearance  = 90 * time.Second // for how long a client asks again
-	moment       = 5 * time.Millisecond
+	moment       = 10 * time.Millisecond
 )
 
 // load is many people at work on all instances at once, and what they were

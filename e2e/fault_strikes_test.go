@@ -51,6 +51,22 @@ func promoteReplica(s *scene) {
 	s.direct = replica.URL()
 }
 
+// losePrimary is promoteReplica where not only the processes are gone but their
+// machine: nobody is told that connections have ended.
+func losePrimary(s *scene) {
+	primary := pgtest.Own(s.t)
+	replica, proxy := primary.Replica(), pgtest.Between(s.t, primary)
+	s.fleet(2, fmt.Sprintf("%s,127.0.0.1:%d/postgres?sslmode=disable&target_session_attrs=read-write",
+		strings.TrimSuffix(proxy.URL(primary.URL()), "/postgres?sslmode=disable"), replica.Port()))
+	since := time.Now()
+	proxy.Drop()
+	primary.Kill()
+	s.hold(500 * time.Millisecond) // somebody has to notice
+	replica.Promote()
+	s.recovers(since, s.load.all()...)
+	s.direct = replica.URL()
+}
+
 func killRedis(s *scene) {
 	s.withoutRedis(func(redis *redistest.Server) { redis.Kill() }, (*redistest.Server).Restart)
 }
@@ -67,7 +83,7 @@ func flushRedis(s *scene) {
 // address, n pass before; in all, with those while it is lost and those after,
 // never more than 2n.
 func (s *scene) withoutRedis(lose, back func(*redistest.Server)) {
-	const instances, n = 3, 30
+	const instances, n = 3, 15
 	redis := redistest.Start(s.t)
 	s.fleet(instances, s.fresh(), "COUNTERSIGN_REDIS_URL="+redis.URL(), "COUNTERSIGN_TRUSTED_PROXIES=127.0.0.1/32", wideBut("begin_address", n))
 	f := &fleet{t: s.t}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -33,8 +34,7 @@ type way struct {
 // passage is a client's connection and the one to the server.
 type passage struct {
 	client, server net.Conn
-	lost           sync.Once
-	dead           chan struct{} // closed once its network has swallowed something
+	lost           atomic.Bool // its network has swallowed something
 }
 
 // Between starts a proxy in front of a cluster; it ends with the test.
@@ -97,12 +97,16 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return // it has ended
 		}
+		if p.now().drop {
+			p.keep(&passage{client: client, server: client}) // it reaches nobody
+			continue
+		}
 		server, err := net.Dial("tcp", p.to)
 		if err != nil {
 			_ = client.Close() // as the server would refuse it
 			continue
 		}
-		each := &passage{client: client, server: server, dead: make(chan struct{})}
+		each := &passage{client: client, server: server}
 		if p.keep(each) {
 			go p.pass(each, client, server, false)
 			go p.pass(each, server, client, true)
@@ -125,6 +129,9 @@ func (p *Proxy) keep(each *passage) bool {
 // pass passes on one way, until that ends.
 func (p *Proxy) pass(each *passage, from, to net.Conn, answers bool) {
 	defer func() {
+		if p.now().drop || each.lost.Load() {
+			return // nobody is told that the other one has gone
+		}
 		each.close()
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -146,12 +153,10 @@ func (p *Proxy) pass(each *passage, from, to net.Conn, answers bool) {
 func (p *Proxy) forward(each *passage, to io.Writer, piece []byte, answers bool) bool {
 	w := p.now()
 	if w.drop {
-		each.lost.Do(func() { close(each.dead) })
+		each.lost.Store(true)
 	}
-	select {
-	case <-each.dead:
-		return true // nobody is told
-	default:
+	if each.lost.Load() {
+		return true
 	}
 	if w.delay > 0 {
 		<-time.After(w.delay)
