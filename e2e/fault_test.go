@@ -28,7 +28,7 @@ func faults() []fault {
 		{"promote_replica", "`kill -9` of all processes of the primary; its synchronous replica is promoted, and found by a URL of several hosts",
 			"As above, for as long as nobody promotes the replica.", true, promoteReplica},
 		{"primary_vanishes", "the same, and the primary's machine is gone too: connections to it stay silent for ever",
-			"As above; instances wait for the dead connections 15 s, and 5 s for new ones before they ask the next host.", true, losePrimary},
+			"As above; instances leave dead connections after 30 s (15 s for the answer, 15 s to cancel what they asked), and a host that says nothing after 5 s.", true, losePrimary},
 		{"redis_killed", "`kill -9` of Redis, which comes back empty",
 			"A warning of the limiter in `/readyz`, which stays 200; `dependency_lost` of part `limiter`.", false, killRedis},
 		{"redis_paused", "SIGSTOP of Redis: it takes connections and answers nothing; then SIGCONT",
