@@ -55,8 +55,17 @@ func TestExitCodes(t *testing.T) {
 		{"config check --limits send_number_day=7/1h", "", exitFailed, "write it as 7/24h"},
 		{"config check --test-numbers-until 2020-01-01", "COUNTERSIGN_TEST_NUMBERS=+15005550006=123456", exitFailed, "is in the past"},
 		{"apikey list --data-dir " + none, "", exitFailed, "no database"},
+		{"sessions end --all --data-dir " + none, "", exitFailed, "no database"},
+		{"sessions --help", "", exitOK, "restore"},
 		{"stats --data-dir " + none, "", exitFailed, "no database"},
 		{"user unlock +14155550100 --data-dir " + none, "", exitFailed, "no database"},
+
+		{"move --help", "", exitOK, "COUNTERSIGN_DATABASE_URL"},
+		{"move --data-dir " + none, "", exitFailed, "where to?"},
+		{"move --data-dir " + none, "COUNTERSIGN_DATABASE_URL=postgres://127.0.0.1:1/none", exitFailed, "no database"},
+		{"move --to postgres://127.0.0.1:1/none --data-dir " + none, "", exitFailed, "no database"},
+		{"move --to mysql://127.0.0.1/none --data-dir " + none, "COUNTERSIGN_DATABASE_URL=postgres://127.0.0.1:1/none", exitFailed, "must begin with postgres://"},
+		{"move here", "", exitUsage, "here"},
 
 		{"server", "", exitUsage, `unknown command "server"`},
 		{"config chek", "", exitUsage, "chek"},
@@ -64,6 +73,8 @@ func TestExitCodes(t *testing.T) {
 		{"serve --lissten x", "", exitUsage, "--lissten"},
 		{"serve --master-key x", "", exitUsage, "--master-key"},
 		{"backup", "", exitUsage, "1 arg"},
+		{"sessions end", "", exitUsage, "say --all"},
+		{"sessions end all", "", exitUsage, "all"},
 		{"log verify", "", exitUsage, "at least 1"},
 	} {
 		code, stdout, stderr := command(t, []string{c.env}, strings.Fields(c.args)...)

@@ -255,6 +255,9 @@ func (l *loader) checkSpans(c *Config) {
 	if l.wasRead("access_token_ttl") && c.AccessTokenTTL%time.Second != 0 {
 		l.refuseSetting("access_token_ttl", "must be whole seconds, as tokens tell their times")
 	}
+	if c.JWTKeyRotation != 0 { // C-90: a key is published for an hour before it signs
+		l.checkSpan("jwt_key_rotation", c.JWTKeyRotation, 2*time.Hour, year)
+	}
 	l.checkSpan("refresh_grace", c.RefreshGrace, 0, time.Minute)
 	l.checkSpan("reauth_window", c.ReauthWindow, time.Second, 24*time.Hour)
 	l.checkSpan("session_idle_timeout", c.SessionIdleTimeout, time.Second, 10*year)

@@ -56,6 +56,7 @@ type Config struct {
 
 	CodeTTL            time.Duration `name:"code_ttl" default:"10m" doc:"How long a code lives: 1m to 10m."`
 	AccessTokenTTL     time.Duration `name:"access_token_ttl" default:"5m" doc:"How long an access token lives: 1s to 10m."`
+	JWTKeyRotation     time.Duration `name:"jwt_key_rotation" default:"720h" doc:"How long a key signs access tokens before the next one takes over: 2h to 8760h, or 0 for ever. The next key is published an hour before; docs/keys.md tells more."`
 	RefreshGrace       time.Duration `name:"refresh_grace" default:"10s" doc:"How long the predecessor of a refresh token still gets the same successor: 0s to 1m."`
 	SessionIdleTimeout time.Duration `name:"session_idle_timeout" default:"720h" doc:"A session ends after so long without a refresh. NIST SP 800-63B-4 asks for at most 1h at AAL2."`
 	SessionLifetime    time.Duration `name:"session_lifetime" default:"8760h" doc:"A session ends after so long in any case. NIST SP 800-63B-4 asks for at most 24h at AAL2, 720h at AAL1."`

@@ -49,7 +49,7 @@ func TestLoadDefaults(t *testing.T) {
 		Listen: "127.0.0.1:8420", OperatorListen: "127.0.0.1:8421",
 		PublicURL: "http://127.0.0.1:8420", Audience: "http://127.0.0.1:8420",
 		DataDir: "./data", AppName: "Countersign", LogFormat: "text",
-		CodeTTL: 10 * time.Minute, AccessTokenTTL: 5 * time.Minute, RefreshGrace: 10 * time.Second,
+		CodeTTL: 10 * time.Minute, AccessTokenTTL: 5 * time.Minute, JWTKeyRotation: 720 * time.Hour, RefreshGrace: 10 * time.Second,
 		SessionIdleTimeout: 720 * time.Hour, SessionLifetime: 8760 * time.Hour, ReauthWindow: 10 * time.Minute,
 		PasswordMinLength: 8, SMSBudgetStrangersPct: 80, SendGuard: "enforce", LimiterMemory: 64, AlertQuiet: 15 * time.Minute,
 	}
@@ -89,6 +89,7 @@ func TestLoadFileForms(t *testing.T) {
 		"password_min_length: 12",
 		"limits_disabled: true",
 		"refresh_grace: 0s",
+		"jwt_key_rotation: 0",
 		"audience:",
 	}, "\n"))
 	c, err := Load(Sources{File: file})

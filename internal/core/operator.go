@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"time"
 
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/keyring"
@@ -52,6 +53,20 @@ func (c *Core) UnlockNumber(ctx context.Context, caller Caller, typed string) er
 		return unavailable("unlocking a number", err)
 	}
 	return nil
+}
+
+// EndAllSessions ends every session and challenge of everybody that was made up to
+// now (C-35), and gives that time, or the later one that was set before. Accounts,
+// passwords, devices and API keys stay. Why goes into the log.
+func (c *Core) EndAllSessions(ctx context.Context, caller Caller, why string) (time.Time, error) {
+	now := c.now()
+	e := c.event(caller, now, event.AllSessionsEnded, event.Success)
+	e.Reason = why
+	until, err := c.store.EndAllSessions(ctx, EndAllSessions{Now: now, Event: e})
+	if err != nil {
+		return time.Time{}, unavailable("ending all sessions", err)
+	}
+	return until, nil
 }
 
 // FindUser tells the account of a number, typed as people do.

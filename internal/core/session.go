@@ -14,6 +14,9 @@ const (
 // MaxSessions is how many sessions a user has at most; the oldest ends (C-30).
 const MaxSessions = 50
 
+// EndedWithAll is the EndReason of sessions that EndAllSessions ended.
+const EndedWithAll = "all_ended"
+
 // Session is one sign-in. Its current refresh token is Counter; the one before
 // is its predecessor.
 type Session struct {

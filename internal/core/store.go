@@ -53,6 +53,7 @@ type Store interface {
 
 	RotateSession(context.Context, RotateSession) (SessionResult, error)
 	EndSessions(context.Context, EndSessions) (Outcome, error)
+	EndAllSessions(context.Context, EndAllSessions) (until time.Time, err error)
 
 	// Accounts.
 
@@ -74,10 +75,12 @@ type Store interface {
 	SettleEvents(context.Context, SettleEvents) (Outcome, error)
 
 	// Keys and upkeep. AddKey answers Done, or Taken when the slot (or id) has a
-	// key; ResealKey Done, or Stale when the key is no longer sealed as old.
+	// key; ResealKey Done, or Stale when the key is no longer sealed as old;
+	// DropKey Done, or NotFound when there is none. A dropped key's slot is free.
 
 	AddKey(context.Context, keyring.StoredKey) (Outcome, error)
 	ResealKey(ctx context.Context, id string, old, new []byte) (Outcome, error)
+	DropKey(ctx context.Context, id string) (Outcome, error)
 	Sweep(context.Context, Sweep) (more bool, err error)
 	AddRollups(context.Context, AddRollups) error
 

@@ -103,6 +103,20 @@ type EndSessions struct {
 	Event      event.Event
 }
 
+// EndAllSessions ends everybody's sessions and challenges that were made (CreatedAt)
+// at or before Now, in one small write however many they are: from then on they
+// read and are judged as ended at that time, the sessions with EndReason
+// EndedWithAll. So do those that are written later with such a time: a sign-in
+// that was under way makes no session that lives. What waits to be sent of such a
+// challenge expires. Devices, failure counts, API keys and notices stay.
+//
+// The time is kept for good and only moves forward: an earlier Now changes
+// nothing. It is given as it stands then.
+type EndAllSessions struct {
+	Now   time.Time
+	Event event.Event
+}
+
 // EditUser changes the profile. A nil member stays. Outcomes: Done, SessionEnded.
 type EditUser struct {
 	SessionID           string

@@ -23,6 +23,7 @@ const (
 	RefreshFromNewNetwork   Name = "refresh_from_new_network"
 	Logout                  Name = "logout"
 	SessionRevoked          Name = "session_revoked"
+	AllSessionsEnded        Name = "all_sessions_ended"
 	PasswordChanged         Name = "password_changed"
 	PasswordReset           Name = "password_reset"
 	PhoneNumberChanged      Name = "phone_number_changed"

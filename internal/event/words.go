@@ -17,7 +17,7 @@ func set[T comparable](members ...T) map[T]bool {
 var names = set(
 	SignupStarted, LoginStarted, PasswordResetStarted, PhoneChangeStarted, ReauthenticationStarted, CodeResent,
 	CodeFailed, AccountCreated, SuccessfulLogin, FailedLogin, Reauthenticated, AccountLocked, AccountUnlocked,
-	RefreshTokenReused, RefreshFromNewNetwork, Logout, SessionRevoked, PasswordChanged, PasswordReset,
+	RefreshTokenReused, RefreshFromNewNetwork, Logout, SessionRevoked, AllSessionsEnded, PasswordChanged, PasswordReset,
 	PhoneNumberChanged, ProfileChanged, AccountDisabled, AccountEnabled, AccountDeleted, SMSSent, SMSSendFailed,
 	SMSWithheld, APIKeyCreated, APIKeyRevoked,
 	TokenRefreshed, TokenRefreshFailed, InvalidToken, CodeRefused, RateLimited, SendingPaused, AdminAction,
@@ -52,7 +52,7 @@ var reasonWords = set(
 	"expired", "spent", "locked", "disabled", "taken", "limited", "too_early", "stale",
 	"failed_passwords", "failed_codes", "password_reset", "wait_over", "signed_in_by_code", "operator",
 	"repeated", "reused", "reuse", "malformed", "unknown_session", "ended_session", "session_ended",
-	"logout", "revoked", "surplus", "deleted", "password_change", "phone_change",
+	"logout", "revoked", "all_ended", "surplus", "deleted", "password_change", "phone_change",
 	"unreadable", "refused", "provider_unavailable", "too_many_tries", "budget",
 	"insufficient_scope", "unknown_key", "revoked_key", "expired_key",
 	reasonTorn,

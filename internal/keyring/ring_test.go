@@ -195,6 +195,12 @@ func TestC90MasterRotation(t *testing.T) {
 		resealed = append(resealed, again)
 	}
 	after := unlock(t, testRing(t, testMaster(2)), resealed)
+	// One instance of several that has not put the new key first yet.
+	for _, each := range [][]StoredKey{keys, resealed} {
+		if r := unlock(t, testRing(t, testMaster(1), testMaster(2)), each); r.KeyID() != before.KeyID() {
+			t.Error("the new master behind the old one makes")
+		}
+	}
 	if code := before.CodeMACs("c", "p", "n", "123456")[0]; !bytes.Equal(code, during.CodeMACs("c", "p", "n", "123456")[1]) {
 		t.Error("a code sent before the rotation is not known after it")
 	}

@@ -13,13 +13,10 @@ import (
 	"github.com/countersign/countersign/internal/token"
 )
 
-// signingSlots begins the slots of the keys that sign access tokens.
-const signingSlots = "signing/"
-
 // keys are what the store keeps sealed, opened; and what had to be done for it.
 type keys struct {
-	signing  []token.SigningKey // the first one signs
-	made     []string           // slots
+	signing  []signingKey // the newest first
+	made     []string     // slots
 	resealed []string
 }
 
@@ -45,7 +42,7 @@ func openKeys(ctx context.Context, store core.Store, ring *keyring.Ring, stored 
 	if k.resealed, err = reseal(ctx, store, ring, stored, rand); err != nil {
 		return k, err
 	}
-	k.signing, err = signingKeys(ring, stored)
+	k.signing, err = signingKeys(ring, stored, nil)
 	return k, err
 }
 
@@ -113,26 +110,4 @@ func reseal(ctx context.Context, store core.Store, ring *keyring.Ring, stored []
 		}
 	}
 	return slots, nil
-}
-
-// signingKeys opens the signing keys, the newest first.
-func signingKeys(ring *keyring.Ring, stored []keyring.StoredKey) ([]token.SigningKey, error) {
-	stored = slices.Clone(stored)
-	slices.SortStableFunc(stored, func(a, b keyring.StoredKey) int { return b.CreatedAt.Compare(a.CreatedAt) })
-	var signing []token.SigningKey
-	for _, s := range stored {
-		if !strings.HasPrefix(s.Slot, signingSlots) {
-			continue
-		}
-		der, err := ring.OpenKey(s)
-		if err != nil {
-			return nil, err
-		}
-		key, err := token.ParseSigningKey(der)
-		if err != nil {
-			return nil, fmt.Errorf("opening the key in slot %s: %w", s.Slot, err)
-		}
-		signing = append(signing, key)
-	}
-	return signing, nil
 }

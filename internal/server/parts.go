@@ -41,6 +41,7 @@ type parts struct {
 	core    *core.Core
 	watch   *watch
 
+	schedule *keySchedule
 	instance string       // an id of this run
 	present  atomic.Int64 // how many instances there are, as last seen
 }
@@ -127,12 +128,13 @@ func (p *parts) openStore(ctx context.Context, c config.Config, alone bool) (err
 }
 
 func (p *parts) makeCore(c config.Config, traffic func(event.Event)) error {
-	tokens, err := token.New(p.ring, p.keys.signing, token.Settings{
+	tokens, err := token.New(p.ring, minted(p.keys.signing), token.Settings{
 		Issuer: c.PublicURL, Audience: c.Audience, ClientID: clientID, TTL: c.AccessTokenTTL,
 	}, p.options.Rand)
 	if err != nil {
 		return err
 	}
+	p.schedule = newKeySchedule(p, tokens, c.JWTKeyRotation)
 	more, err := readLines(c.PasswordList)
 	if err != nil {
 		return fmt.Errorf("reading the list of passwords: %w", err)

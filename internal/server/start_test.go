@@ -107,40 +107,6 @@ func TestMissingMasterKeyFileIsNotReplaced(t *testing.T) {
 	}
 }
 
-// A new master key in front of the old one: everything is sealed anew, and
-// afterwards the old one can go.
-func TestC90MasterKeyRotation(t *testing.T) {
-	dir, old, young := t.TempDir(), newMaster(), newMaster()
-	with := func(list string) config.Config {
-		c := settings(t, dir)
-		c.MasterKey = keyring.Secret(list)
-		return c
-	}
-	s, err := Start(t.Context(), with(old), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	tokens := signIn(t, "http://"+s.Addr())
-	if err := s.Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	s, err = Start(t.Context(), with(young+","+old), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, text := call(t, "POST", "http://"+s.Addr()+"/v1/token/refresh", `{"refresh_token":"`+tokens["refresh_token"].(string)+`"}`)
-	if answer.StatusCode != http.StatusOK {
-		t.Errorf("the rotation signed out: %d %s", answer.StatusCode, text)
-	}
-	if err := s.Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	once(t, with(young))
-	if log := securityLog(t, dir); strings.Count(log, `"event":"key_rotated"`) != 4 {
-		t.Errorf("%d keys told of as rotated, want 4", strings.Count(log, `"event":"key_rotated"`))
-	}
-}
-
 func TestCorruptDatabaseStopsTheStart(t *testing.T) {
 	dir := t.TempDir()
 	once(t, settings(t, dir))

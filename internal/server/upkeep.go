@@ -30,6 +30,9 @@ type upkeep struct {
 		look(context.Context) error
 		keep(context.Context) error
 	}
+	keys interface {
+		look(context.Context) error
+	}
 	limiter func(context.Context) // looks whether Redis is there
 	peers   *dialect.Peers
 	now     func() time.Time
@@ -43,7 +46,7 @@ type upkeep struct {
 
 func newUpkeep(p *parts, peers *dialect.Peers, o Options) *upkeep {
 	return &upkeep{
-		store: p.store, present: p, review: newReview(p), limiter: p.limiter.ask, peers: peers, now: p.now, tell: p.traffic, options: o,
+		store: p.store, present: p, review: newReview(p), keys: p.schedule, limiter: p.limiter.ask, peers: peers, now: p.now, tell: p.traffic, options: o,
 	}
 }
 
@@ -83,6 +86,9 @@ func (u *upkeep) look(ctx context.Context) {
 	}
 	if err := u.review.look(ctx); err != nil && ctx.Err() == nil {
 		u.options.Log.Error("reviewing budgets and counts failed", "error", err)
+	}
+	if err := u.keys.look(ctx); err != nil && ctx.Err() == nil {
+		u.options.Log.Error("rotating keys failed", "error", err)
 	}
 	if u.sweeps--; u.sweeps > 0 || u.lost || ctx.Err() != nil {
 		return

@@ -49,7 +49,7 @@ func (nobodyElse) leave(context.Context) error  { return nil }
 
 func keptUp(store *sweepable, told *[]event.Name) *upkeep {
 	return &upkeep{
-		store: store, present: nobodyElse{}, limiter: func(context.Context) {}, review: nothingToReview{}, now: time.Now, options: Options{Log: discardLog()},
+		store: store, present: nobodyElse{}, limiter: func(context.Context) {}, review: nothingToReview{}, keys: nothingToReview{}, now: time.Now, options: Options{Log: discardLog()},
 		tell: func(name event.Name, _ event.Outcome, _ event.Attributes) { *told = append(*told, name) },
 	}
 }
@@ -81,6 +81,29 @@ func TestC102SweepsEveryMinuteUntilNothingIsLeft(t *testing.T) {
 		cancel()
 		<-ended
 	})
+}
+
+// The keys are looked after whenever the database answers, and no fault there
+// keeps the rest from being done.
+func TestUpkeepLooksAfterTheKeys(t *testing.T) {
+	var told []event.Name
+	store, keys := &sweepable{}, &failingKeys{}
+	u := keptUp(store, &told)
+	u.keys = keys
+	for _, down := range []error{nil, errors.New("gone"), nil} {
+		store.down = down
+		u.look(t.Context())
+	}
+	if keys.looks != 2 || len(store.sweeps()) != 1 {
+		t.Errorf("%d looks at the keys, want 2; %d sweeps, want 1", keys.looks, len(store.sweeps()))
+	}
+}
+
+type failingKeys struct{ looks int }
+
+func (k *failingKeys) look(context.Context) error {
+	k.looks++
+	return errors.New("no keys today")
 }
 
 func TestC73DatabaseLostAndFoundIsTold(t *testing.T) {

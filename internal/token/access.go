@@ -49,10 +49,11 @@ func (m *Minter) Access(a Access, now time.Time) (keyring.Secret, error) {
 	if err != nil {
 		return "", fmt.Errorf("making an access token: %w", err)
 	}
-	token := make([]byte, 0, len(m.header)+encoding.EncodedLen(len(payload))+encoding.EncodedLen(signatureSize)+2)
-	token = append(append(token, m.header...), '.')
+	signer := m.keys.Load().signer(now)
+	token := make([]byte, 0, len(signer.header)+encoding.EncodedLen(len(payload))+encoding.EncodedLen(signatureSize)+2)
+	token = append(append(token, signer.header...), '.')
 	token = encoding.AppendEncode(token, payload)
-	signature, err := m.signer.sign(token)
+	signature, err := signer.sign(token)
 	if err != nil {
 		return "", fmt.Errorf("making an access token: %w", err)
 	}
@@ -72,12 +73,13 @@ func (m *Minter) ParseAccess(s string, now time.Time) (Access, error) {
 		return Access{}, ErrInvalid
 	}
 	hash := sha256.Sum256([]byte(s))
-	a, ok := m.verified.find(hash)
+	keys := m.keys.Load()
+	a, ok := keys.verified.find(hash)
 	if !ok {
-		if a, ok = m.verify(s); !ok {
+		if a, ok = m.verify(keys, s); !ok {
 			return Access{}, ErrInvalid
 		}
-		m.verified.add(hash, a)
+		keys.verified.add(hash, a)
 	}
 	if !now.Before(a.ExpiresAt) {
 		return Access{}, ErrExpired
@@ -89,9 +91,9 @@ func (m *Minter) ParseAccess(s string, now time.Time) (Access, error) {
 // verify checks all but the time. The header is not parsed but looked up: only
 // those that we write for our keys, byte for byte, are known. So typ, alg and
 // kid are exact, and jku, x5u, x5c, jwk or crit have no way in (CHECKLIST C-22).
-func (m *Minter) verify(s string) (Access, bool) {
+func (m *Minter) verify(keys *currentKeys, s string) (Access, bool) {
 	header, rest, _ := strings.Cut(s, ".")
-	key, ok := m.keys[header]
+	key, ok := keys.public[header]
 	if !ok {
 		return Access{}, false
 	}

@@ -14,7 +14,7 @@ func BenchmarkAccess(b *testing.B) {
 	m := testMinter(b)
 	hash := sha256.Sum256([]byte("text"))
 	inTurns(b, func() error {
-		_, err := ecdsa.SignASN1(nil, m.signer.private, hash[:])
+		_, err := ecdsa.SignASN1(nil, m.keys.Load().signers[0].private, hash[:])
 		return err
 	}, func() error {
 		_, err := m.Access(testAccess, testNow)
@@ -28,13 +28,13 @@ func BenchmarkParseAccess(b *testing.B) {
 	m := testMinter(b)
 	s := mint(b, m, testAccess)
 	hash := sha256.Sum256([]byte("text"))
-	signature, err := ecdsa.SignASN1(nil, m.signer.private, hash[:])
+	signature, err := ecdsa.SignASN1(nil, m.keys.Load().signers[0].private, hash[:])
 	if err != nil {
 		b.Fatal(err)
 	}
 	inTurns(b, func() error {
-		ecdsa.VerifyASN1(&m.signer.private.PublicKey, hash[:], signature)
-		clear(m.verified.new)
+		ecdsa.VerifyASN1(&m.keys.Load().signers[0].private.PublicKey, hash[:], signature)
+		clear(m.keys.Load().verified.new)
 		return nil
 	}, func() error {
 		_, err := m.ParseAccess(s, testNow)

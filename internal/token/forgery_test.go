@@ -186,7 +186,7 @@ func TestC23NoTwin(t *testing.T) {
 		if a, err := m.ParseAccess(s, testNow); err != nil || a.SessionID != sessionID {
 			t.Fatalf("%+v, %v", a, err)
 		}
-		if a, err := m.ParseAccess(twin(t, m.signer, s), testNow); !errors.Is(err, ErrInvalid) {
+		if a, err := m.ParseAccess(twin(t, m.keys.Load().signers[0].SigningKey, s), testNow); !errors.Is(err, ErrInvalid) {
 			t.Fatalf("the twin of %s: %v", a.SessionID, err)
 		}
 	}

@@ -1,10 +1,10 @@
 package token
 
 import (
-	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/countersign/countersign/internal/keyring"
@@ -35,46 +35,33 @@ type Minter struct {
 	ring     *keyring.Ring
 	rand     io.Reader
 	settings Settings
-	signer   SigningKey
-	header   string                      // the signer's, encoded
-	keys     map[string]*ecdsa.PublicKey // by encoded header
 	fixed    fixedClaims
-	jwks     []byte
-	verified *verifiedTokens
+	keys     atomic.Pointer[currentKeys]
 }
 
-// New makes a minter. The first key signs, all of them verify.
+// New makes a minter. Of the keys, the newest first, the first one that has
+// begun to sign signs; all of them verify.
 func New(ring *keyring.Ring, keys []SigningKey, s Settings, rand io.Reader) (*Minter, error) {
-	switch {
-	case len(keys) == 0:
-		return nil, errors.New("tokens: no signing key")
-	case s.TTL < time.Second || s.TTL > MaxTTL || s.TTL%time.Second != 0:
+	if s.TTL < time.Second || s.TTL > MaxTTL || s.TTL%time.Second != 0 {
 		return nil, fmt.Errorf("tokens: access tokens live whole seconds, 1 to %d: %v is not that", MaxTTL/time.Second, s.TTL)
 	}
 	fixed, err := newFixedClaims(s)
 	if err != nil {
 		return nil, err
 	}
-	m := &Minter{
-		ring: ring, rand: rand, settings: s, fixed: fixed,
-		signer: keys[0], header: keys[0].header(),
-		keys:     make(map[string]*ecdsa.PublicKey, len(keys)),
-		verified: newVerifiedTokens(),
-	}
-	for _, key := range keys {
-		if key.private == nil {
-			return nil, errors.New("tokens: a signing key is empty")
-		}
-		if _, ok := m.keys[key.header()]; ok {
-			return nil, fmt.Errorf("tokens: signing key %s is listed twice", key.ID)
-		}
-		m.keys[key.header()] = &key.private.PublicKey
-	}
-	m.jwks, err = encodeJWKS(keys)
+	m := &Minter{ring: ring, rand: rand, settings: s, fixed: fixed}
+	return m, m.Rotate(keys)
+}
+
+// Rotate puts keys, as New takes them, in place of those in use, also while
+// tokens are made and checked. After an error the old ones stay.
+func (m *Minter) Rotate(keys []SigningKey) error {
+	next, err := newCurrentKeys(keys, m.keys.Load())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return m, nil
+	m.keys.Store(next)
+	return nil
 }
 
 // TTL is how long an access token lives.
@@ -82,4 +69,4 @@ func (m *Minter) TTL() time.Duration { return m.settings.TTL }
 
 // JWKS is the JSON Web Key Set (RFC 7517 5) of all keys, for those who check
 // access tokens themselves. It must not be changed.
-func (m *Minter) JWKS() []byte { return m.jwks }
+func (m *Minter) JWKS() []byte { return m.keys.Load().jwks }

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/countersign/countersign/internal/keyring"
 	"github.com/go-json-experiment/json"
@@ -16,7 +17,8 @@ import (
 // SigningKey is an ES256 key pair: ECDSA on P-256 with SHA-256 (RFC 7518 3.4).
 type SigningKey struct {
 	keyring.Redacted
-	ID      string // the kid: the public key's thumbprint (RFC 7638)
+	ID      string    // the kid: the public key's thumbprint (RFC 7638)
+	From    time.Time // it signs from then on, and verifies before too
 	private *ecdsa.PrivateKey
 }
 

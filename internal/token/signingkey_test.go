@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -145,7 +146,7 @@ func TestKeysAndTokensRedactThemselves(t *testing.T) {
 	d := new(big.Int).SetBytes(scalar)
 	leaks := []string{d.String(), d.Text(16), "[81 81", "5151", "QQQQ"}
 	for name, value := range map[string]any{
-		"key": key, "keys": []SigningKey{key}, "key pointer": &key, "minter": m, "minter value": *m,
+		"key": key, "keys": []SigningKey{key}, "key pointer": &key, "minter": m, "minter value": reflect.ValueOf(m).Elem().Interface(),
 		"refresh": Refresh{SessionID: sessionID, Secret: [16]byte(bytes.Repeat([]byte("Q"), 16))},
 	} {
 		var out bytes.Buffer

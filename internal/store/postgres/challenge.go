@@ -24,7 +24,7 @@ func (s *Store) OpenChallenge(ctx context.Context, in core.OpenChallenge) (core.
 // $40 the day's limit, $41 waits, $42 now, $43 and $44 the windows of the hour and
 // of all that counts. It is sends.refusal in SQL. With the challenge come its
 // message (17 parameters) and its event (10).
-var openAdmitted = `WITH opened AS (INSERT INTO challenges (` + challengeColumns + `) SELECT ` + challengeParameters + ` FROM (
+var openAdmitted = `WITH opened AS (INSERT INTO challenges (` + challengeNames + `) SELECT ` + challengeParameters + ` FROM (
 		SELECT count(*) FILTER (WHERE m.created_at > $42::bigint - $43::bigint) AS hour, count(*) AS day,
 			count(*) FILTER (WHERE m.created_at > $42::bigint - $43::bigint AND ` + unredeemed + `) AS waiting,
 			max(m.created_at) FILTER (WHERE m.created_at > $42::bigint - $43::bigint AND ` + unredeemed + `) AS newest

@@ -65,8 +65,24 @@ type Store struct {
 var _ core.Store = (*Store)(nil)
 
 // Open connects to the database and brings its schema up to date: of several
-// instances that start at once, one does.
+// instances that start at once, one does. It is ErrMoveUnfinished where the
+// database holds a part of an installation (import.go).
 func Open(ctx context.Context, o Options) (*Store, error) {
+	s, err := connected(ctx, o, bound)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.refuseUnfinished(ctx); err != nil {
+		s.pool.Close()
+		return nil, fmt.Errorf("opening the database %s: %w", place(s.pool.Config()), err)
+	}
+	s.hints = listen(s.pool, s.log, len(s.local) == 0)
+	return s, nil
+}
+
+// connected connects to the database and brings its schema up to date. bounds
+// has the server bound each statement.
+func connected(ctx context.Context, o Options, bounds func(*pgxpool.Config) (local []string)) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -74,7 +90,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the database's URL: %w", err)
 	}
-	local := bound(config)
+	local := bounds(config)
 	config.MaxConnLifetime, config.MaxConnLifetimeJitter = time.Hour, 10*time.Minute
 	config.ConnConfig.ConnectTimeout = cmp.Or(config.ConnConfig.ConnectTimeout, connectTimeout)
 	config.PingTimeout = connectTimeout // of a connection that was idle
@@ -93,7 +109,6 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		pool.Close()
 		return nil, fmt.Errorf("opening the database %s: %w", place(config), err)
 	}
-	s.hints = listen(pool, o.Log, len(local) == 0)
 	return s, nil
 }
 
@@ -107,6 +122,9 @@ func (s *Store) prepare(ctx context.Context) error {
 		if err := migrate(ctx, s); err != nil {
 			return err
 		}
+	}
+	if err := s.firstPartitions(ctx); err != nil {
+		return err
 	}
 	return s.warnOfLoss(ctx)
 }

@@ -50,7 +50,7 @@ func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) (core.
 // at.
 func (tx *tx) dueAfter(last dueMessage, now time.Time, limit int) (due []dueMessage) {
 	collect(tx, &due, `SELECT m.written_at, c.sealed, c.id IS NOT NULL AND (c.sealed IS NULL OR c.redeemed_at > 0 OR c.voided_at > 0
-			OR c.guesses_left <= 0 OR c.expires_at <= $1), `+messageColumns+`
+			OR c.guesses_left <= 0 OR c.expires_at <= $1 OR NOT c.`+madeAfter+`), `+messageColumns+`
 		FROM messages m LEFT JOIN challenges c ON c.id = m.challenge_id
 		WHERE m.settled_at = 0 AND m.due_at <= $1 AND (m.created_at, m.written_at, m.id) > ($2, $3, $4)
 		ORDER BY m.created_at, m.written_at, m.id LIMIT $5 FOR NO KEY UPDATE OF m SKIP LOCKED`,
@@ -101,7 +101,7 @@ func (s *Store) SettleMessage(ctx context.Context, in core.SettleMessage) (core.
 			WHERE id = $1 AND holder = $2 AND settled_at = 0 FOR NO KEY UPDATE`, func(r *row) {
 			r.scan(&of.ID, &of.Phone.Key, &of.Phone.Masked, &country, (*int64)(&reserved), at(&claimedAt))
 		}, in.ID, in.Holder)
-		if *out = oneOf(held, core.Done, core.NotHolder); !held {
+		if *out = doneOr(held, core.NotHolder); !held {
 			return
 		}
 		if in.State == core.MessageQueued {
@@ -124,10 +124,13 @@ func (s *Store) SettleMessage(ctx context.Context, in core.SettleMessage) (core.
 const dropUnsendable = `UPDATE challenges c SET sealed = NULL FROM messages m WHERE m.id = $1 AND c.id = m.challenge_id AND c.resend_at = 0
 	AND NOT EXISTS (SELECT FROM messages WHERE challenge_id = c.id AND settled_at = 0)`
 
-// Messages implements core.Store. The newest comes first.
+// Messages implements core.Store. The newest comes first. What is left of a
+// challenge that is gone is told to nobody.
 func (s *Store) Messages(ctx context.Context, phoneKey string, limit int) ([]core.Message, error) {
 	return read(ctx, s, "reading messages", func(tx *tx, out *[]core.Message) {
-		collect(tx, out, "SELECT "+messageColumns+" FROM messages m WHERE phone_key = $1 ORDER BY written_at DESC LIMIT $2",
+		collect(tx, out, "SELECT "+messageColumns+` FROM messages m WHERE phone_key = $1
+			AND (challenge_id IS NULL OR EXISTS (SELECT FROM challenges c WHERE c.id = m.challenge_id))
+			ORDER BY written_at DESC LIMIT $2`,
 			readMessage, phoneKey, limit)
 	})
 }

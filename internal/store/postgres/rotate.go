@@ -14,7 +14,7 @@ var rotate = `WITH rotated AS (UPDATE sessions s SET counter = s.counter + 1, ro
 		moved = (s.network <> $15 AND s.user_agent <> $16), network = $15, user_agent = $16, ip_address = $17
 		FROM users u JOIN phones p ON p.user_id = u.id
 		WHERE s.id = $11 AND s.counter = $18 AND s.secret_hash = $19 AND (s.thumbprint = '' OR s.thumbprint = $20)
-		AND s.ended_at = 0 AND s.expires_at > $12 AND s.idle_expires_at > $12 AND u.id = s.user_id
+		AND s.ended_at = 0 AND s.` + madeAfter + ` AND s.expires_at > $12 AND s.idle_expires_at > $12 AND u.id = s.user_id
 		RETURNING s.moved, ` + sessionColumns + ", " + renamed + `),
 	told AS (` + completed("user_id", "id", "phone_masked", "phone_key") + `FROM rotated WHERE moved AND $1 <> '')
 	SELECT * FROM rotated`

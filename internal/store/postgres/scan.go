@@ -6,21 +6,29 @@ import (
 	"github.com/countersign/countersign/internal/core"
 )
 
-// The columns of each noun, in the order in which it is read and written.
+// The columns of each noun, in the order in which it is read and written; of a
+// challenge it is Names that are written.
 const (
 	userColumns = `u.id, p.phone_key, u.phone_sealed, u.phone_masked, u.phone_verified_at,
 		u.name, u.email, u.locale, u.password_hash, u.generation, u.disabled_at, u.created_at, u.updated_at`
 
 	sessionColumns = `s.id, s.user_id, s.counter, s.secret_hash, s.secret_sealed, s.token_key_id, s.rotated_at,
-		s.created_at, s.auth_time, s.last_seen_at, s.idle_expires_at, s.expires_at, s.ended_at, s.end_reason,
+		s.created_at, s.auth_time, s.last_seen_at, s.idle_expires_at, s.expires_at, ` + sessionEnd + `,
 		s.device_id, s.label_id, s.label_name, s.label_platform, s.ip_address, s.network, s.user_agent,
 		s.methods, s.dialect, s.reissue, s.thumbprint`
+
+	challengeNames = `id, purpose, channel, phone_key, phone_sealed, phone_masked, decoy,
+		user_id, generation, session_id, device_id, label_id, label_name, label_platform,
+		pending_name, pending_email, pending_locale, pending_password_hash,
+		code_mac, code_length, sealed, guesses_left, resends, resend_at, created_at, expires_at,
+		redeemed_at, voided_at, begin_key, begin_body, verify_key, verify_body, opened_session_id, opened_counter,
+		dialect, thumbprint, country`
 
 	challengeColumns = `id, purpose, channel, phone_key, phone_sealed, phone_masked, decoy,
 		user_id, generation, session_id, device_id, label_id, label_name, label_platform,
 		pending_name, pending_email, pending_locale, pending_password_hash,
 		code_mac, code_length, sealed, guesses_left, resends, resend_at, created_at, expires_at,
-		redeemed_at, voided_at, begin_key, begin_body, verify_key, verify_body, opened_session_id, opened_counter,
+		redeemed_at, ` + challengeVoided + `, begin_key, begin_body, verify_key, verify_body, opened_session_id, opened_counter,
 		dialect, thumbprint, country`
 
 	messageColumns = `m.id, coalesce(m.challenge_id, ''), m.user_id, m.purpose, m.channel, m.phone_key, m.phone_masked,
@@ -156,7 +164,7 @@ const challengeParameters = `$1, $2, $3, $4, $5::bytea, $6, $7::boolean, $8, $9:
 	$29::bytea, $30::bytea, $31::bytea, $32::bytea, $33, $34::bigint, $35, $36, $37`
 
 func (tx *tx) insertChallenge(c core.Challenge) {
-	tx.exec("INSERT INTO challenges ("+challengeColumns+") VALUES ("+challengeParameters+")", challengeValues(c)...)
+	tx.exec("INSERT INTO challenges ("+challengeNames+") VALUES ("+challengeParameters+")", challengeValues(c)...)
 }
 
 // insertMessage inserts the message that $1 to $17 tell.

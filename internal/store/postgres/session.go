@@ -10,7 +10,7 @@ import (
 )
 
 // living is a session's Alive, where $2 is the time.
-const living = "ended_at = 0 AND expires_at > $2 AND idle_expires_at > $2"
+const living = notEnded + " AND expires_at > $2 AND idle_expires_at > $2"
 
 // confirm renews the proof of identity of a living session that is held. Its
 // secret stays, its refresh token becomes the next one.
@@ -30,7 +30,7 @@ func (tx *tx) confirm(session core.Session, method, tokenKeyID string, now time.
 // once that is known.
 func (tx *tx) endAll(userID, except, reason string, now time.Time) (lived *int64) {
 	const these = `FROM (SELECT id, ` + living + ` AS lived FROM sessions
-		WHERE user_id = $1 AND id <> $3 AND ended_at = 0 ORDER BY id FOR NO KEY UPDATE) t WHERE s.id = t.id`
+		WHERE user_id = $1 AND id <> $3 AND ` + notEnded + ` ORDER BY id FOR NO KEY UPDATE) t WHERE s.id = t.id`
 	lived = new(int64)
 	tx.ask("WITH ended AS (UPDATE sessions s SET ended_at = $2, end_reason = $4 "+these+
 		" RETURNING t.lived) SELECT count(*) FILTER (WHERE lived) FROM ended", func(r *row) { r.scan(lived) }, userID, now, except, reason)

@@ -145,6 +145,12 @@ func operations(t *testing.T, s *Store, m *maker) map[string]func() error {
 			})
 			return err
 		},
+		"EndAllSessions": func() error {
+			_, err := s.EndAllSessions(context.Background(), core.EndAllSessions{
+				Now: noon.Add(-time.Hour), Event: m.event(event.AllSessionsEnded), // before the others' sessions
+			})
+			return err
+		},
 		"EditUser": func() error {
 			name := "Grace"
 			_, err := s.EditUser(context.Background(), core.EditUser{

@@ -29,6 +29,16 @@ func (s *Store) ResealKey(ctx context.Context, id string, old, new []byte) (core
 	})
 }
 
+// DropKey implements core.Store.
+func (s *Store) DropKey(ctx context.Context, id string) (core.Outcome, error) {
+	return write(ctx, s, "dropping a key", func(tx *tx) core.Outcome {
+		if tx.exec("DELETE FROM keys WHERE id = ?", id) == 0 {
+			return core.NotFound
+		}
+		return core.Done
+	})
+}
+
 // Keys implements core.Store. The oldest comes first.
 func (s *Store) Keys(ctx context.Context) ([]keyring.StoredKey, error) {
 	return read(ctx, s, "reading keys", func(tx *tx) []keyring.StoredKey {

@@ -49,7 +49,7 @@ func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) (core.
 // before it that are still due were looked at.
 func (tx *tx) dueAfter(last dueMessage, now time.Time, limit int) []dueMessage {
 	return collect(tx, `SELECT m.position, c.sealed, c.id IS NOT NULL AND (c.sealed IS NULL OR c.redeemed_at > 0 OR c.voided_at > 0
-			OR c.guesses_left <= 0 OR c.expires_at <= ?1),
+			OR c.guesses_left <= 0 OR c.expires_at <= ?1 OR NOT c.`+madeAfter+`),
 		m.id, m.challenge_id, m.user_id, m.purpose, m.channel, m.phone_key, m.phone_masked,
 		m.sealed, m.sealed_for, m.state, m.tries, m.held, m.bucket, m.country, m.price, m.created_at, m.expires_at, m.request_id
 		FROM messages m LEFT JOIN challenges c ON c.id = m.challenge_id

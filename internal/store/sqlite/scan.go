@@ -7,21 +7,29 @@ import (
 	"github.com/countersign/countersign/internal/password"
 )
 
-// The columns of each noun, in the order in which it is read and written.
+// The columns of each noun, in the order in which it is read and written; of a
+// challenge it is Names that are written.
 const (
 	userColumns = `u.id, p.phone_key, u.phone_sealed, u.phone_masked, u.phone_verified_at,
 		u.name, u.email, u.locale, u.password_hash, u.generation, u.disabled_at, u.created_at, u.updated_at`
 
 	sessionColumns = `sessions.id, sessions.user_id, sessions.counter, sessions.secret_hash, sessions.secret_sealed, sessions.token_key_id, sessions.rotated_at,
-		sessions.created_at, sessions.auth_time, sessions.last_seen_at, sessions.idle_expires_at, sessions.expires_at, sessions.ended_at, sessions.end_reason,
+		sessions.created_at, sessions.auth_time, sessions.last_seen_at, sessions.idle_expires_at, sessions.expires_at, ` + sessionEnd + `,
 		sessions.device_id, sessions.label_id, sessions.label_name, sessions.label_platform, sessions.ip_address, sessions.network, sessions.user_agent,
 		sessions.methods, sessions.dialect, sessions.reissue, sessions.thumbprint`
+
+	challengeNames = `id, purpose, channel, phone_key, phone_sealed, phone_masked, decoy,
+		user_id, generation, session_id, device_id, label_id, label_name, label_platform,
+		pending_name, pending_email, pending_locale, pending_password_hash,
+		code_mac, code_length, sealed, guesses_left, resends, resend_at, created_at, expires_at,
+		redeemed_at, voided_at, begin_key, begin_body, verify_key, verify_body, opened_session_id, opened_counter,
+		dialect, thumbprint, country`
 
 	challengeColumns = `id, purpose, channel, phone_key, phone_sealed, phone_masked, decoy,
 		user_id, generation, session_id, device_id, label_id, label_name, label_platform,
 		pending_name, pending_email, pending_locale, pending_password_hash,
 		code_mac, code_length, sealed, guesses_left, resends, resend_at, created_at, expires_at,
-		redeemed_at, voided_at, begin_key, begin_body, verify_key, verify_body, opened_session_id, opened_counter,
+		redeemed_at, ` + challengeVoided + `, begin_key, begin_body, verify_key, verify_body, opened_session_id, opened_counter,
 		dialect, thumbprint, country`
 
 	messageColumns = `id, challenge_id, user_id, purpose, channel, phone_key, phone_masked,
@@ -149,7 +157,7 @@ func (tx *tx) insertDevice(d core.Device) {
 }
 
 func (tx *tx) insertChallenge(c core.Challenge) {
-	tx.exec("INSERT INTO challenges ("+challengeColumns+`)
+	tx.exec("INSERT INTO challenges ("+challengeNames+`)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		c.ID, string(c.Purpose), string(c.Channel), c.Phone.Key, c.Phone.Sealed, c.Phone.Masked, c.Decoy,
 		c.UserID, c.Generation, c.SessionID, c.DeviceID, c.Device.ID, c.Device.Name, c.Device.Platform,

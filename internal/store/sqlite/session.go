@@ -11,7 +11,7 @@ import (
 )
 
 // stillAlive is a session's Alive, where ?2 is the time.
-const stillAlive = "ended_at = 0 AND expires_at > ?2 AND idle_expires_at > ?2"
+const stillAlive = notEnded + " AND expires_at > ?2 AND idle_expires_at > ?2"
 
 // rotate is the whole of a refresh that succeeds. moved compares with the
 // values before.
@@ -88,7 +88,7 @@ func (tx *tx) confirm(id, method, tokenKeyID string, now time.Time) core.Session
 func (tx *tx) endAll(userID, except, reason string, now time.Time) int64 {
 	const end = "UPDATE sessions SET ended_at = ?2, end_reason = ?4 WHERE user_id = ?1 AND id <> ?3 AND "
 	living := tx.exec(end+stillAlive, userID, now, except, reason)
-	tx.exec(end+"ended_at = 0", userID, now, except, reason)
+	tx.exec(end+notEnded, userID, now, except, reason)
 	return living
 }
 

@@ -97,7 +97,7 @@ func (s *Store) sweepSessions(tx *tx, in core.Sweep) (more bool) {
 		over, lastSeen time.Time // over: ended or lapsed
 		addressed      bool
 	}
-	stretch := collect(tx, `SELECT rowid, CASE ended_at WHEN 0 THEN min(expires_at, idle_expires_at) ELSE ended_at END,
+	stretch := collect(tx, `SELECT rowid, `+sessionOver+`,
 		last_seen_at, ip_address <> '' OR network <> '' OR user_agent <> ''
 		FROM sessions WHERE rowid > ? ORDER BY rowid LIMIT ?`, func(r *row) aged {
 		return aged{rowid: r.long(), over: r.time(), lastSeen: r.time(), addressed: r.flag()}

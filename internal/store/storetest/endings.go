@@ -21,6 +21,7 @@ func endings(f flow) {
 	f.shows("C25 50 password logins racing a reset", raceLoginsWithReset)
 	f.shows("C25 30 code logins racing a logout of all", raceCodesWithEndAll)
 	f.shows("C25 30 code logins racing a disabling", raceCodesWithDisable)
+	f.shows("C35 30 code logins racing everybody's end", raceCodesWithEverybodysEnd)
 }
 
 // ending prepares an operation that ends an account's sessions, and names the
@@ -58,6 +59,9 @@ func everyEnding() map[string]ending {
 		"a disabling": func(w *world, owner account) (func() (core.Outcome, error), []string) {
 			in := w.changeUser(owner.ID, event.AccountDisabled)
 			return func() (core.Outcome, error) { return w.store.DisableUser(w.ctx, in) }, nil
+		},
+		"everybody's end": func(w *world, _ account) (func() (core.Outcome, error), []string) {
+			return w.everybodysEnd(), nil
 		},
 		"an erasure": func(w *world, owner account) (func() (core.Outcome, error), []string) {
 			in := core.DeleteUser{SessionID: owner.session.ID, Now: w.now, Event: w.newEvent(event.AccountDeleted)}
@@ -190,6 +194,28 @@ func raceCodesWithDisable(w *world) {
 	change := w.changeUser(owner.ID, event.AccountDisabled)
 	raceWithLast(w, w.store.RedeemLogin, ins, func() (core.Outcome, error) { return w.store.DisableUser(w.ctx, change) })
 	equal(w, "living sessions", len(w.living(owner.ID)), 0)
+}
+
+func raceCodesWithEverybodysEnd(w *world) {
+	owner := w.account()
+	ins := many(30, func(int) core.RedeemLogin { return w.redeemLogin(w.beginFor(owner, core.PurposeLogin)) })
+	raceWithLast(w, w.store.RedeemLogin, ins, w.everybodysEnd())
+	equal(w, "living sessions", len(w.living(owner.ID)), 0)
+	for _, in := range ins {
+		w.outcome(do(w, w.store.RedeemLogin, in).Outcome, core.Spent)
+	}
+}
+
+// everybodysEnd is an ending of all sessions there are.
+func (w *world) everybodysEnd() func() (core.Outcome, error) {
+	in := core.EndAllSessions{Now: w.now, Event: w.newEvent(event.AllSessionsEnded)}
+	return func() (core.Outcome, error) {
+		until, err := w.store.EndAllSessions(w.ctx, in)
+		if !until.Equal(in.Now) {
+			w.t.Errorf("everybody's end counts from %v, want %v", until, in.Now)
+		}
+		return core.Done, err
+	}
 }
 
 // raceWithLast calls an operation with all inputs and, at the same time, one

@@ -7,10 +7,11 @@ import (
 	"github.com/countersign/countersign/internal/keyring"
 )
 
-// What AddKey, ResealKey and Keys mean.
+// What AddKey, ResealKey, DropKey and Keys mean.
 func keys(f flow) {
 	f.shows("keeps one key a slot, whoever made it first", addKey)
 	f.shows("C90 seals a key anew, once", resealKey)
+	f.shows("C90 drops a key, once", dropKey)
 	f.shows("answers a ping", ping)
 }
 
@@ -59,6 +60,18 @@ func resealKey(w *world) {
 	w.outcome(reseal("pepper", key.Sealed, mac("newer")), core.Stale)
 	key.Sealed = mac("new")
 	equal(w, "keys", w.keys(), []keyring.StoredKey{key})
+}
+
+func dropKey(w *world) {
+	old, young := w.newKey("old", "signing/1"), w.newKey("young", "signing/2")
+	w.outcome(do(w, w.store.AddKey, old), core.Done)
+	w.outcome(do(w, w.store.AddKey, young), core.Done)
+	w.outcome(do(w, w.store.DropKey, "signing/1"), core.NotFound) // a slot is no id
+	w.outcome(do(w, w.store.DropKey, "old"), core.Done)
+	w.outcome(do(w, w.store.DropKey, "old"), core.NotFound)
+	equal(w, "keys", w.keys(), []keyring.StoredKey{young})
+	w.outcome(do(w, w.store.AddKey, old), core.Done)
+	equal(w, "keys", len(w.keys()), 2)
 }
 
 func ping(w *world) {

@@ -28,6 +28,7 @@ func races(f flow) {
 	f.shows("16 begins with one key, one challenge", raceBegins)
 	f.shows("16 resends, one message", raceResends)
 	f.shows("16 keys of one slot, one kept", raceKeys)
+	f.shows("8 drops of one key, one does it", raceDrops)
 	f.shows("four claimers, no message claimed twice", raceClaims)
 	f.shows("a context that ends leaves no doubt", raceContexts)
 }
@@ -250,6 +251,14 @@ func raceKeys(w *world) {
 	counts := tally(got, func(o core.Outcome) core.Outcome { return o })
 	equal(w, "outcomes", counts, map[core.Outcome]int{core.Done: 1, core.Taken: 15})
 	equal(w, "keys", w.keys(), []keyring.StoredKey{ins[slices.Index(got, core.Done)]})
+}
+
+func raceDrops(w *world) {
+	key := w.newKey("old", "signing/1")
+	w.outcome(do(w, w.store.AddKey, key), core.Done)
+	got := doAtOnce(w, w.store.DropKey, many(8, func(int) string { return key.ID }))
+	counts := tally(got, func(o core.Outcome) core.Outcome { return o })
+	equal(w, "outcomes", counts, map[core.Outcome]int{core.Done: 1, core.NotFound: 7})
 }
 
 func raceClaims(w *world) {
