@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/countersign/countersign/internal/store/postgres/pgtest"
 )
 
@@ -98,5 +100,16 @@ func TestErrorsHideThePassword(t *testing.T) {
 	_, err = Open(t.Context(), Options{URL: "postgres://user:hunter2@127.0.0.1:port/db"})
 	if err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A host that says nothing is given up before requests are, for the next one.
+func TestASilentHostIsGivenUp(t *testing.T) {
+	for setting, want := range map[string]time.Duration{"": connectTimeout, "&connect_timeout=3": 3 * time.Second} {
+		var got time.Duration
+		open(t, Options{URL: database(t) + setting, configure: func(c *pgxpool.Config) { got = c.ConnConfig.ConnectTimeout }})
+		if got != want || got >= patience {
+			t.Errorf("with %q a host may take %s, want %s", setting, got, want)
+		}
 	}
 }

@@ -46,7 +46,7 @@ func start(more ...string) (cluster, error) {
 	if err != nil {
 		return cluster{}, err
 	}
-	c, err := lay(owner)
+	c, err := lay(owner, "--no-sync")
 	if err != nil {
 		return cluster{}, err
 	}
@@ -78,28 +78,45 @@ func serverUser() (*syscall.Credential, error) {
 }
 
 // lay makes the cluster's directory and its files.
-func lay(owner *syscall.Credential) (cluster, error) {
+func lay(owner *syscall.Credential, more ...string) (cluster, error) {
+	c, err := place(owner)
+	if err != nil {
+		return cluster{}, err
+	}
+	args := append([]string{
+		"--pgdata=" + filepath.Join(c.dir, "data"), "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C",
+	}, more...)
+	return c, c.fill(owner, "initdb", args...)
+}
+
+// place takes an empty directory and a port.
+func place(owner *syscall.Credential) (cluster, error) {
 	dir, err := os.MkdirTemp("", "pgtest-")
 	if err != nil {
 		return cluster{}, err
 	}
 	if owner != nil {
 		if err := os.Chown(dir, int(owner.Uid), int(owner.Gid)); err != nil {
-			return cluster{}, err
+			return cluster{}, errors.Join(err, os.RemoveAll(dir))
 		}
 	}
 	port, err := freePort()
 	if err != nil {
-		return cluster{}, err
-	}
-	initdb := exec.Command(filepath.Join(binaries, "initdb"), "--pgdata="+filepath.Join(dir, "data"),
-		"--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
-	initdb.Dir = dir
-	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
-	if said, err := initdb.CombinedOutput(); err != nil {
-		return cluster{}, errors.Join(fmt.Errorf("initdb: %w: %s", err, said), os.RemoveAll(dir))
+		return cluster{}, errors.Join(err, os.RemoveAll(dir))
 	}
 	return cluster{dir: dir, port: port}, nil
+}
+
+// fill has a program of PostgreSQL's make the files; the directory goes where
+// it fails.
+func (c cluster) fill(owner *syscall.Credential, program string, args ...string) error {
+	maker := exec.Command(filepath.Join(binaries, program), args...)
+	maker.Dir = c.dir
+	maker.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
+	if said, err := maker.CombinedOutput(); err != nil {
+		return errors.Join(fmt.Errorf("%s: %w: %s", program, err, said), os.RemoveAll(c.dir))
+	}
+	return nil
 }
 
 // freePort finds a port of the loopback that nobody listens on.
