@@ -56,6 +56,7 @@ func BenchmarkSizes(b *testing.B) {
 	nowUpdated, nowHot := g.updates("sessions")
 	b.ReportMetric(0, "ns/op") // of a person: it says nothing
 	b.ReportMetric(100*float64(nowHot-hot)/float64(nowUpdated-updated), "refresh-HOT-%")
+	b.ReportMetric(float64(g.number("SELECT pg_relation_size('sessions')"))/float64(2*b.N), "sessions-heap-B")
 	for _, table := range []string{"users", "phones", "devices", "sessions", "numbers", "challenges", "messages", "events"} {
 		g.size(table)
 	}
