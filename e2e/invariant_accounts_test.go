@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ncruces/go-sqlite3"
-
 	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/keyring"
 )
@@ -18,17 +16,17 @@ func TestInvariant01(t *testing.T) {
 	t.Parallel()
 	t.Run("one signup of many makes the account", func(t *testing.T) {
 		t.Parallel()
-		oneSignupOfMany(t)
+		onEveryEngine(t, oneSignupOfMany)
 	})
 	t.Run("signups, moves and deletions cross", func(t *testing.T) {
 		t.Parallel()
-		crossing(t)
+		onEveryEngine(t, crossing)
 	})
 }
 
 // oneSignupOfMany redeems 50 signups of one number at once (C-54).
-func oneSignupOfMany(t *testing.T) {
-	p := newPair(t)
+func oneSignupOfMany(t *testing.T, on engine) {
+	p := newPair(t, on)
 	challenges := make([]string, 50)
 	codes := make([]keyring.Secret, len(challenges))
 	for i := range challenges {
@@ -58,16 +56,17 @@ func oneSignupOfMany(t *testing.T) {
 
 // crossing lets many people sign up, move and leave over a few numbers, while
 // somebody looks at all accounts in one snapshot after another.
-func crossing(t *testing.T) {
+func crossing(t *testing.T, on engine) {
 	const people, rounds, numbers = 8, 30, 4
-	p := newPair(t, func(s *core.Settings) { s.LimitsDisabled = true })
+	p := newPair(t, on, func(s *core.Settings) { s.LimitsDisabled = true })
 	seeds := chance(t)
 	crowd := make([]*person, people)
 	for i := range crowd {
 		crowd[i] = &person{pair: p, rand: mathrand.New(mathrand.NewPCG(seeds.Uint64(), 0)), numbers: numbers}
 	}
 	watching, stop := sync.WaitGroup{}, make(chan struct{})
-	watching.Go(func() { p.watchNumbers(stop) })
+	db := on.look(t, p.where)
+	watching.Go(func() { p.watchNumbers(db, stop) })
 	for range rounds {
 		together(people, func(i int) { crowd[i].act() })
 	}
@@ -183,19 +182,7 @@ func (p *pair) checkOwner(set core.TokenSet, owners map[string]string) {
 
 // watchNumbers reads all accounts in one snapshot after another, opens their
 // numbers and wants no two alike.
-func (p *pair) watchNumbers(stop <-chan struct{}) {
-	db, err := sqlite3.Open("file:" + p.path + "?_pragma=busy_timeout(5000)")
-	if err != nil {
-		p.t.Error(err)
-		return
-	}
-	defer func() { _ = db.Close() }()
-	stmt, _, err := db.Prepare("SELECT id, phone_sealed FROM users")
-	if err != nil {
-		p.t.Error(err)
-		return
-	}
-	defer func() { _ = stmt.Close() }()
+func (p *pair) watchNumbers(db witness, stop <-chan struct{}) {
 	next := time.NewTicker(time.Millisecond)
 	defer next.Stop()
 	for snapshots := 0; ; snapshots++ {
@@ -206,19 +193,19 @@ func (p *pair) watchNumbers(stop <-chan struct{}) {
 		case <-next.C:
 		}
 		owners := map[string]string{}
-		for stmt.Step() {
-			id := stmt.ColumnText(0)
-			plain, err := p.ring.Open(keyring.LabelPhone, id, stmt.ColumnRawBlob(1))
+		err := db.rows("SELECT id, phone_sealed FROM users", func(columns [][]byte) {
+			id := string(columns[0])
+			plain, err := p.ring.Open(keyring.LabelPhone, id, columns[1])
 			if err != nil {
 				p.t.Errorf("opening the number of user %s: %v", id, err)
-				continue
+				return
 			}
 			if other := owners[string(plain)]; other != "" {
 				p.t.Errorf("users %s and %s have one number", other, id)
 			}
 			owners[string(plain)] = id
-		}
-		if err := stmt.Reset(); err != nil {
+		})
+		if err != nil {
 			p.t.Error(err)
 			return
 		}

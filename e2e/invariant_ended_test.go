@@ -16,6 +16,10 @@ import (
 // no session.
 func TestInvariant05(t *testing.T) {
 	t.Parallel()
+	onEveryEngine(t, endings)
+}
+
+func endings(t *testing.T, on engine) {
 	ctx := context.Background()
 	acts := []ending{
 		{name: "logout", ends: own, act: func(e *ended) error { return e.one().Logout(ctx, e.caller, "") }},
@@ -41,7 +45,7 @@ func TestInvariant05(t *testing.T) {
 	for i, a := range acts {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
-			p := newPair(t)
+			p := newPair(t, on)
 			for round := range 3 {
 				e := &ended{pair: p, phone: number(100*i + 2*round)}
 				e.signIn()

@@ -10,12 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ncruces/go-sqlite3"
-
 	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/keyring"
-	"github.com/countersign/countersign/internal/store/sqlite"
 )
 
 // Invariant 8: every account change leaves its event, written in the same
@@ -25,14 +22,13 @@ import (
 // After each, what changed in the database is held against what was told.
 func TestInvariant08(t *testing.T) {
 	t.Parallel()
-	p := newPair(t, func(s *core.Settings) { s.LimitsDisabled = true })
+	onEveryEngine(t, toldWithTheChange)
+}
+
+func toldWithTheChange(t *testing.T, on engine) {
+	p := newPair(t, on, func(s *core.Settings) { s.LimitsDisabled = true })
 	p.shareStore()
-	db, err := sqlite3.Open(p.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	l := &life{pair: p, rand: chance(t), db: db, numbers: [2]string{number(0), number(1)}}
+	l := &life{pair: p, rand: chance(t), db: on.look(t, p.where), numbers: [2]string{number(0), number(1)}}
 	names := acts()
 	for range 400 {
 		l.step(names[l.rand.IntN(len(names))])
@@ -57,7 +53,7 @@ type act struct {
 type life struct {
 	*pair
 	rand    *mathrand.Rand
-	db      *sqlite3.Conn
+	db      witness
 	numbers [2]string // the account's, and the spare one
 	set     core.TokenSet
 	caller  core.Caller
@@ -85,7 +81,7 @@ func (l *life) step(a act) {
 	switch {
 	case codeOf(err) != core.CodeUnavailable && whole:
 		l.done++
-	case codeOf(err) == core.CodeUnavailable && failed() == sqlite.StepCommitted && whole:
+	case codeOf(err) == core.CodeUnavailable && failed() == stepCommitted && whole:
 		l.lost++
 	case codeOf(err) == core.CodeUnavailable && nothing:
 		l.undone++
@@ -129,9 +125,9 @@ func (l *life) learn(told []event.Name) {
 // failAtRandom lets the store fail once, at some step, every other time. It gives
 // a function that tells at which step it did.
 func (l *life) failAtRandom() (failed func() string) {
-	steps := []string{sqlite.StepBegin, sqlite.StepStatement, sqlite.StepOperation, sqlite.StepCommit, sqlite.StepCommitted}
+	steps := []string{stepBegin, stepStatement, stepOperation, stepCommit, stepCommitted}
 	at, left, hit := steps[l.rand.IntN(len(steps))], 1+l.rand.IntN(2), ""
-	if at == sqlite.StepStatement {
+	if at == stepStatement {
 		left = 1 + l.rand.IntN(12)
 	}
 	if l.rand.IntN(2) == 0 {
@@ -186,21 +182,17 @@ func (l *life) state() string {
 	l.t.Helper()
 	hash := sha256.New()
 	for _, query := range []string{
-		"SELECT * FROM users ORDER BY id", "SELECT * FROM phones ORDER BY phone_key", "SELECT * FROM password_history ORDER BY position",
+		"SELECT * FROM users ORDER BY id", "SELECT * FROM phones ORDER BY phone_key", "SELECT * FROM password_history ORDER BY user_id, hash",
 		"SELECT id, user_id FROM devices ORDER BY id",
 		"SELECT id, user_id, auth_time, ended_at, end_reason, methods FROM sessions ORDER BY id",
 		"SELECT id, guesses_left, resends, redeemed_at, voided_at FROM challenges ORDER BY id",
 	} {
-		stmt, _, err := l.db.Prepare(query)
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		for stmt.Step() {
-			for i := range stmt.ColumnCount() {
-				fmt.Fprintf(hash, "%x|", stmt.ColumnRawText(i))
+		err := l.db.rows(query, func(columns [][]byte) {
+			for _, column := range columns {
+				fmt.Fprintf(hash, "%x|", column)
 			}
-		}
-		if err := errors.Join(stmt.Err(), stmt.Close()); err != nil {
+		})
+		if err != nil {
 			l.t.Fatal(err)
 		}
 	}

@@ -16,7 +16,11 @@ import (
 // instances.
 func TestInvariant02(t *testing.T) {
 	t.Parallel()
-	p := newPair(t, func(s *core.Settings) { s.LimitsDisabled = true })
+	onEveryEngine(t, fiveGuesses)
+}
+
+func fiveGuesses(t *testing.T, on engine) {
+	p := newPair(t, on, func(s *core.Settings) { s.LimitsDisabled = true })
 	p.mustSignUp(number(1), goodPassword)
 	begins := map[string]func() string{
 		"signup": func() string {
@@ -94,18 +98,18 @@ func TestInvariant03(t *testing.T) {
 	t.Parallel()
 	t.Run("codes", func(t *testing.T) {
 		t.Parallel()
-		codesCounted(t)
+		onEveryEngine(t, codesCounted)
 	})
 	t.Run("passwords", func(t *testing.T) {
 		t.Parallel()
-		passwordsCounted(t)
+		onEveryEngine(t, passwordsCounted)
 	})
 }
 
 // codesCounted guesses at 20 challenges of one number at once: 30 are counted,
 // told and judged, and not one more (C-40, C-43).
-func codesCounted(t *testing.T) {
-	p := newPair(t)
+func codesCounted(t *testing.T, on engine) {
+	p := newPair(t, on)
 	user := p.mustSignUp(number(0), "").User.ID
 	challenges := make([]string, 20)
 	for i := range challenges {
@@ -136,8 +140,8 @@ func codesCounted(t *testing.T) {
 
 // passwordsCounted tries 100 wrong passwords at once where nothing locks, and
 // looks at the count by the next try.
-func passwordsCounted(t *testing.T) {
-	p := newPair(t, func(s *core.Settings) { s.LimitsDisabled = true })
+func passwordsCounted(t *testing.T, on engine) {
+	p := newPair(t, on, func(s *core.Settings) { s.LimitsDisabled = true })
 	user := p.mustSignUp(number(0), goodPassword).User.ID
 	together(100, func(int) {
 		if _, err := p.login(number(0), "wrong", ""); codeOf(err) != core.CodeInvalidCredentials {

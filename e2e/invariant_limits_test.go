@@ -18,15 +18,15 @@ func TestInvariant10(t *testing.T) {
 	t.Parallel()
 	t.Run("failed codes", func(t *testing.T) {
 		t.Parallel()
-		codesLimited(t)
+		onEveryEngine(t, codesLimited)
 	})
 	t.Run("failed passwords", func(t *testing.T) {
 		t.Parallel()
-		passwordsLimited(t)
+		onEveryEngine(t, passwordsLimited)
 	})
 	t.Run("a hundred failed passwords close a number to strangers", func(t *testing.T) {
 		t.Parallel()
-		closedToStrangers(t)
+		onEveryEngine(t, closedToStrangers)
 	})
 }
 
@@ -66,11 +66,11 @@ var waits = []time.Duration{
 // codesLimited guesses in bursts at random times, over new challenges whenever
 // one is spent: strangers get 30 in any 24 hours (C-40), a known device 10 in
 // any hour (C-42), and neither costs the other anything.
-func codesLimited(t *testing.T) {
-	p := newPair(t)
+func codesLimited(t *testing.T, on engine) {
+	p := newPair(t, on)
 	p.shareStore()
 	n := 0
-	rapid.Check(t, func(rt *rapid.T) {
+	on.check(t, func(rt *rapid.T) {
 		n++
 		set := p.mustSignUp(number(n), "")
 		strangers, device := &window{most: 30, length: 24 * time.Hour}, &window{most: 10, length: time.Hour}
@@ -128,11 +128,11 @@ func (d *delays) fail(now time.Time) {
 
 // passwordsLimited tries wrong passwords in bursts, and right ones, at random
 // times. What is tried during a wait is not judged, even where it is right.
-func passwordsLimited(t *testing.T) {
-	p := newPair(t)
+func passwordsLimited(t *testing.T, on engine) {
+	p := newPair(t, on)
 	p.shareStore()
 	n := 0
-	rapid.Check(t, func(rt *rapid.T) {
+	on.check(t, func(rt *rapid.T) {
 		n++
 		set := p.mustSignUp(number(n), goodPassword)
 		counters := map[keyring.Secret]*delays{"": {}, set.DeviceToken: {}}
@@ -197,8 +197,8 @@ func (p *pair) tryWrong(number string, device keyring.Secret, n int) int {
 
 // closedToStrangers tries again as soon as each wait is over: a hundred take 22
 // hours at least, and then no wait helps; a code does (C-41, C-42).
-func closedToStrangers(t *testing.T) {
-	p := newPair(t)
+func closedToStrangers(t *testing.T, on engine) {
+	p := newPair(t, on)
 	set := p.mustSignUp(number(0), goodPassword)
 	began, d := p.clock.read(), delays{}
 	for range 100 {

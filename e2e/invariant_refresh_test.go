@@ -19,11 +19,11 @@ func TestInvariant04(t *testing.T) {
 	t.Parallel()
 	t.Run("an owner and a thief", func(t *testing.T) {
 		t.Parallel()
-		ownerAndThief(t)
+		onEveryEngine(t, ownerAndThief)
 	})
 	t.Run("one token many times at once", func(t *testing.T) {
 		t.Parallel()
-		oneTokenAtOnce(t)
+		onEveryEngine(t, oneTokenAtOnce)
 	})
 }
 
@@ -39,8 +39,8 @@ type rule struct {
 
 // ownerAndThief lets both present any token that was ever issued, at any time,
 // the owner with the device's token and the thief without.
-func ownerAndThief(t *testing.T) {
-	p := newPair(t)
+func ownerAndThief(t *testing.T, on engine) {
+	p := newPair(t, on)
 	p.mustSignUp(number(0), goodPassword)
 	rapid.Check(t, func(rt *rapid.T) {
 		set, err := p.login(number(0), goodPassword, "")
@@ -130,8 +130,8 @@ func refused(rt *rapid.T, what string, err error) {
 
 // oneTokenAtOnce presents each token of a chain many times at once, as an app
 // with many requests in flight does: all get the same successor.
-func oneTokenAtOnce(t *testing.T) {
-	p := newPair(t)
+func oneTokenAtOnce(t *testing.T, on engine) {
+	p := newPair(t, on)
 	set := p.mustSignUp(number(0), "")
 	current := set.RefreshToken
 	for range 10 {

@@ -20,6 +20,10 @@ import (
 // same, times and waits included.
 func TestInvariant09(t *testing.T) {
 	t.Parallel()
+	onEveryEngine(t, alikeToStrangers)
+}
+
+func alikeToStrangers(t *testing.T, on engine) {
 	houses := map[string]func(*pair){
 		"with a password": func(p *pair) { p.mustSignUp(number(0), goodPassword) },
 		"without one":     func(p *pair) { p.mustSignUp(number(0), "") },
@@ -30,11 +34,11 @@ func TestInvariant09(t *testing.T) {
 			}
 		},
 	}
-	nobodys := tellScript(t, func(*pair) {})
+	nobodys := tellScript(t, on, func(*pair) {})
 	for what, prepare := range houses {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			for i, shape := range tellScript(t, prepare) {
+			for i, shape := range tellScript(t, on, prepare) {
 				if shape != nobodys[i] {
 					t.Errorf("the answer is\n%s\nwhere nobody has the number\n%s", shape, nobodys[i])
 				}
@@ -54,9 +58,9 @@ type script struct {
 	shapes             []string
 }
 
-func tellScript(t *testing.T, prepare func(*pair)) (shapes []string) {
+func tellScript(t *testing.T, on engine, prepare func(*pair)) (shapes []string) {
 	t.Helper()
-	p := newPair(t)
+	p := newPair(t, on)
 	prepare(p)
 	s := &script{t: t, client: newClient(p.serve()), clock: p.clock}
 	defer s.close()

@@ -9,7 +9,6 @@ import (
 	mathrand "math/rand/v2"
 	"net/http/httptest"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,18 +22,18 @@ import (
 	"github.com/countersign/countersign/internal/keyring"
 	"github.com/countersign/countersign/internal/limit"
 	"github.com/countersign/countersign/internal/password"
-	"github.com/countersign/countersign/internal/store/sqlite"
 	"github.com/countersign/countersign/internal/token"
 )
 
-// pair is two instances over one database, each with a connection that writes.
-// A server takes its data folder for itself, so instances that share one are
-// cores here. Nothing sends their messages: the test reads them.
+// pair is two instances over one database, each with connections of its own. A
+// server over SQLite takes its data folder for itself, so instances that share
+// one are cores here. Nothing sends their messages: the test reads them.
 type pair struct {
 	t      testing.TB
-	path   string
+	engine engine
+	where  string // the database
 	cores  [2]*core.Core
-	stores [2]*sqlite.Store
+	stores [2]closingStore
 	ring   *keyring.Ring
 	tokens *token.Minter
 	clock  *clock
@@ -48,10 +47,10 @@ type pair struct {
 }
 
 // newPair makes one; change, if any, alters the settings.
-func newPair(t testing.TB, change ...func(*core.Settings)) *pair {
+func newPair(t testing.TB, on engine, change ...func(*core.Settings)) *pair {
 	t.Helper()
 	p := &pair{
-		t: t, path: filepath.Join(t.TempDir(), "test.db"), texts: map[string]string{}, change: change,
+		t: t, engine: on, where: on.database(t), texts: map[string]string{}, change: change,
 		clock: &clock{now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)},
 		// The cheapest parameters: what is slow about hashing is shown in its own room.
 		hash: password.Params{MemoryKiB: 64, Time: 1, Threads: 1},
@@ -68,7 +67,7 @@ func newPair(t testing.TB, change ...func(*core.Settings)) *pair {
 		t.Fatal(err)
 	}
 	for i := range p.cores {
-		p.stores[i], err = sqlite.Open(context.Background(), sqlite.Options{Path: p.path, Faults: p.faults})
+		p.stores[i], err = on.open(p.where, p.faults)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,9 +77,13 @@ func newPair(t testing.TB, change ...func(*core.Settings)) *pair {
 	return p
 }
 
-// shareStore lets both instances write by one connection, so that neither waits
-// for the other's lock: for long random runs.
-func (p *pair) shareStore() { p.cores[1] = p.coreOver(p.stores[0]) }
+// shareStore lets both instances write by one connection where one would wait for
+// the other's lock: for long random runs.
+func (p *pair) shareStore() {
+	if p.engine.oneWrite {
+		p.cores[1] = p.coreOver(p.stores[0])
+	}
+}
 
 // coreOver is an instance over a store.
 func (p *pair) coreOver(store core.Store) *core.Core {

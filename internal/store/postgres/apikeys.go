@@ -6,7 +6,7 @@ import (
 	"github.com/countersign/countersign/internal/core"
 )
 
-const apiKeyColumns = "id, name, hash, scopes, created_at, expires_at, revoked_at"
+const keyFields = "id, name, hash, scopes, created_at, expires_at, revoked_at"
 
 func readAPIKey(r *row) (k core.APIKey) {
 	r.scan(&k.ID, &k.Name, &k.Hash, (*words)(&k.Scopes), at(&k.CreatedAt), at(&k.ExpiresAt), at(&k.RevokedAt))
@@ -24,7 +24,7 @@ func (s *Store) AddAPIKey(ctx context.Context, in core.AddAPIKey) (core.Outcome,
 			*out = core.Taken
 			return
 		}
-		tx.exec("INSERT INTO api_keys ("+apiKeyColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7)",
+		tx.exec("INSERT INTO api_keys ("+keyFields+") VALUES ($1, $2, $3, $4, $5, $6, $7)",
 			k.ID, k.Name, k.Hash, joined(k.Scopes), k.CreatedAt, k.ExpiresAt, k.RevokedAt)
 		tx.tell(in.Event, core.User{}, "")
 		*out = core.Done
@@ -49,7 +49,7 @@ func (s *Store) RevokeAPIKey(ctx context.Context, in core.RevokeAPIKey) (core.Ou
 // APIKey implements core.Store.
 func (s *Store) APIKey(ctx context.Context, hash []byte) (core.APIKey, error) {
 	return find(ctx, s, "reading an API key", func(tx *tx, out *core.APIKey, found *bool) {
-		tx.ask("SELECT "+apiKeyColumns+" FROM api_keys WHERE hash = $1", func(r *row) {
+		tx.ask("SELECT "+keyFields+" FROM api_keys WHERE hash = $1", func(r *row) {
 			*out = readAPIKey(r)
 			*found = true
 		}, hash)
@@ -59,6 +59,6 @@ func (s *Store) APIKey(ctx context.Context, hash []byte) (core.APIKey, error) {
 // APIKeys implements core.Store.
 func (s *Store) APIKeys(ctx context.Context) ([]core.APIKey, error) {
 	return read(ctx, s, "reading API keys", func(tx *tx, out *[]core.APIKey) {
-		collect(tx, out, "SELECT "+apiKeyColumns+" FROM api_keys ORDER BY created_at, id", readAPIKey)
+		collect(tx, out, "SELECT "+keyFields+" FROM api_keys ORDER BY created_at, id", readAPIKey)
 	})
 }

@@ -68,7 +68,7 @@ func idle() (url string) {
 func empty(t testing.TB, url string) {
 	t.Helper()
 	tables := []string{
-		"users", "numbers", "messages", "challenges", "failures", "events", "sinks", "watchers", "keys", "api_keys", "spending", "rollups",
+		"users", "numbers", "messages", "challenges", "failures", "events", "sinks", "heads", "instances", "watchers", "keys", "api_keys", "spending", "rollups",
 	}
 	run(t, url, "DELETE FROM "+strings.Join(tables, "; DELETE FROM ")+
 		"; UPDATE turns SET last = 0; UPDATE rollup_spans SET since = 0; UPDATE pulse SET beats = 0; UPDATE valid_after SET time = 0")

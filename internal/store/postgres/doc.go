@@ -4,7 +4,8 @@
 // Every operation of core.Store is one function that speaks through a tx. What
 // it queues there travels together: one trip to look and lock, one to write and
 // commit, and a single one where SQL can decide by itself (RotateSession,
-// TryPassword, OpenChallenge, OpenSession, all reads). Transactions are READ
+// TryPassword, OpenChallenge, OpenSession, a wrong code, a right one that opens a
+// session, all reads). Transactions are READ
 // COMMITTED; each statement behind a lock sees what the lock's last holder did.
 //
 // Locks are taken in one order, so that no operation waits for one that waits
@@ -21,6 +22,9 @@
 // changed by then (a user's number) is looked at again, in a new transaction.
 // Sweep and ClaimMessages step over what others hold.
 //
+// Events and messages are partitioned by time: partitions.go makes and drops their
+// partitions.
+//
 // What stays out: rules, texts, ids, time and chance, which the flows of core
 // bring ready-made; and whatever only one server can do: there are no sequences
 // (sinks.go tells how events get their order), no advisory locks, no state of a
@@ -28,5 +32,6 @@
 //
 // Start with rotate.go (RotateSession, the shortest whole operation), then
 // tx.go, through which all speak, and write.go, which runs and retries them.
-// turns.go has the locks; guess.go is what all redeeming operations share.
+// turns.go has the locks; guess.go is what all redeeming operations share, and
+// atonce.go the same in one trip.
 package postgres

@@ -66,7 +66,7 @@ func (m *maker) apiKey() core.APIKey {
 func (m *maker) guess(c core.Challenge, code string) core.Guess {
 	return core.Guess{
 		ChallengeID: c.ID, CodeMACs: [][]byte{[]byte(code)}, SessionID: c.SessionID, Now: noon, CloseAt: 3,
-		Limits:  core.CodeLimits{Strangers: 1, StrangersWindow: time.Hour, Device: 1, DeviceWindow: time.Hour},
+		Limits:  core.CodeLimits{Strangers: 5, StrangersWindow: time.Hour, Device: 5, DeviceWindow: time.Hour},
 		OnWrong: m.event(event.CodeFailed), OnLocked: m.event(event.AccountLocked), OnUnlocked: m.event(event.AccountUnlocked),
 	}
 }

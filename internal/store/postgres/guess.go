@@ -18,6 +18,9 @@ const (
 // operation: the code is right, and nothing is written yet.
 const matched core.Outcome = ""
 
+// missed is the outcome of a judgement by which a guess is yet to be spent.
+const missed core.Outcome = "missed"
+
 // judgement is a guess while it is judged.
 type judgement struct {
 	core.Guess
@@ -41,7 +44,7 @@ type seen struct {
 
 // see takes the turns of the challenge's numbers and user, and the challenge,
 // and then looks.
-func (tx *tx) see(j *judgement) (s seen) {
+func (tx *tx) see(j *judgement, s *seen) {
 	g := j.Guess
 	tx.holdNumbers(numbersOfChallenge, g.ChallengeID, g.Now)
 	tx.holdUser(userOfChallenge, g.ChallengeID)
@@ -62,8 +65,6 @@ func (tx *tx) see(j *judgement) (s seen) {
 		c.read(r)
 		return c
 	}, g.ChallengeID)
-	tx.look()
-	return s
 }
 
 // counter finds one of the counters seen, or gives a zero one.
@@ -81,11 +82,23 @@ func (s seen) counter(deviceID string) counter {
 // judge claims a guess and judges it. Outcome is matched, or what to answer.
 func (tx *tx) judge(g core.Guess, purpose core.Purpose) *judgement {
 	j := &judgement{Guess: g}
-	s := tx.see(j)
-	c := s.challenge
+	var s seen
+	tx.see(j, &s)
+	tx.look()
+	j.weigh(s, purpose)
+	if j.Outcome != core.NotFound && tx.mustHold(j.Challenge.Phone.Key) && j.Outcome == missed {
+		tx.miss(j, s.counter(j.deviceID))
+	}
+	return j
+}
+
+// weigh judges a guess by what was seen, and changes nothing. Outcome is matched,
+// missed, or what to answer.
+func (j *judgement) weigh(s seen, purpose core.Purpose) {
+	c, g := s.challenge, j.Guess
 	if !s.found || c.Purpose != purpose || !begunBy(c, g.SessionID) {
 		j.Outcome = core.NotFound
-		return j
+		return
 	}
 	j.Challenge, j.bearer = c, s.bearer.Session
 	if c.UserID == "" {
@@ -101,8 +114,8 @@ func (tx *tx) judge(g core.Guess, purpose core.Purpose) *judgement {
 	default:
 		j.Outcome = over(c, g)
 	}
-	if j.Outcome != matched || !tx.mustHold(c.Phone.Key) {
-		return j
+	if j.Outcome != matched {
+		return
 	}
 	if s.device && j.owner.Phone.Key == c.Phone.Key {
 		j.deviceID = c.DeviceID
@@ -110,12 +123,9 @@ func (tx *tx) judge(g core.Guess, purpose core.Purpose) *judgement {
 	failures := s.counter(j.deviceID)
 	if _, until := failures.codeWindow(g.Limits, g.Now); !until.IsZero() {
 		j.Outcome, j.RetryAt = core.Locked, until
-		return j
+	} else if c.Decoy || !rightCode(c, g.CodeMACs) {
+		j.Outcome = missed
 	}
-	if c.Decoy || !rightCode(c, g.CodeMACs) {
-		tx.miss(j, failures)
-	}
-	return j
 }
 
 // begunBy tells whether a session may redeem a challenge. What a session began
@@ -138,11 +148,13 @@ func over(c core.Challenge, g core.Guess) core.Outcome {
 
 // left is how many guesses of a challenge are evaluated yet: of those that it
 // has, fewer where a guess says so.
-func left(c core.Challenge, g core.Guess) int {
+func left(c core.Challenge, g core.Guess) int { return max(0, c.GuessesLeft-withheld(g)) }
+
+func withheld(g core.Guess) int {
 	if g.Most <= 0 || g.Most >= core.MaxGuesses {
-		return c.GuessesLeft
+		return 0
 	}
-	return max(0, c.GuessesLeft-(core.MaxGuesses-g.Most))
+	return core.MaxGuesses - g.Most
 }
 
 // rightCode compares with each key's MAC, always with all of them.
@@ -191,17 +203,13 @@ func (j *judgement) repeat(s seen) {
 	if opened.Counter != c.OpenedCounter {
 		return
 	}
-	j.Outcome, j.RedeemResult.Session, j.User, j.Created = core.Repeated, opened.Session, opened.user, s.created
+	j.Outcome, j.Session, j.User, j.Created = core.Repeated, opened.Session, opened.user, s.created
 }
 
 // miss counts a wrong code, of the challenge and of the number.
 func (tx *tx) miss(j *judgement, failures counter) {
+	j.spendGuess()
 	c := &j.Challenge
-	c.GuessesLeft--
-	if c.GuessesLeft == 0 {
-		c.Sealed = nil
-	}
-	c.VerifyKey, c.VerifyBody = j.VerifyKey, j.VerifyBody
 	tx.exec("UPDATE challenges SET guesses_left = $1, sealed = $2, verify_key = $3, verify_body = $4 WHERE id = $5",
 		c.GuessesLeft, c.Sealed, c.VerifyKey, c.VerifyBody, c.ID)
 	failures.add(j.Now, max(j.Limits.Strangers, j.Limits.Device))
@@ -213,6 +221,16 @@ func (tx *tx) miss(j *judgement, failures counter) {
 		locked := j.OnLocked.With("failed_attempts", int64(count)).With("lock_seconds", secondsUntil(until, j.Now))
 		tx.tell(locked, about, c.SessionID)
 	}
+}
+
+// spendGuess is what a wrong code makes of its challenge.
+func (j *judgement) spendGuess() {
+	c := &j.Challenge
+	c.GuessesLeft--
+	if c.GuessesLeft == 0 {
+		c.Sealed = nil
+	}
+	c.VerifyKey, c.VerifyBody = j.VerifyKey, j.VerifyBody
 	j.Outcome, j.GuessesLeft = core.Wrong, left(*c, j.Guess)
 }
 
@@ -224,9 +242,8 @@ func secondsUntil(until, now time.Time) int64 {
 // forgives a stranger's earlier failures. A profile and a password that waited
 // go: they are the account's now, or nobody's (C-55).
 func (tx *tx) redeem(j *judgement, opened string) {
+	j.spend(opened)
 	c := &j.Challenge
-	c.RedeemedAt, c.Sealed, c.Pending = j.Now, nil, core.Pending{}
-	c.VerifyKey, c.VerifyBody, c.OpenedSessionID = j.VerifyKey, j.VerifyBody, opened
 	tx.exec(`UPDATE challenges SET redeemed_at = $1, sealed = NULL,
 		pending_name = '', pending_email = '', pending_locale = '', pending_password_hash = '',
 		verify_key = $2, verify_body = $3, opened_session_id = $4, opened_counter = $5, account_created = $6 WHERE id = $7`,
@@ -234,6 +251,13 @@ func (tx *tx) redeem(j *judgement, opened string) {
 	if j.deviceID == "" {
 		tx.forgive(j)
 	}
+}
+
+// spend is what a right code makes of its challenge.
+func (j *judgement) spend(opened string) {
+	c := &j.Challenge
+	c.RedeemedAt, c.Sealed, c.Pending = j.Now, nil, core.Pending{}
+	c.VerifyKey, c.VerifyBody, c.OpenedSessionID = j.VerifyKey, j.VerifyBody, opened
 }
 
 // forgive sets back what strangers' failures have done to a number, once a

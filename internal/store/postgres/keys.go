@@ -13,15 +13,16 @@ func (s *Store) AddKey(ctx context.Context, key keyring.StoredKey) (core.Outcome
 		var added int64
 		tx.changes(&added, "INSERT INTO keys (id, slot, sealed, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
 			key.ID, key.Slot, key.Sealed, key.CreatedAt)
-		tx.then(func() { *out = oneOf(added > 0, core.Done, core.Taken) })
+		tx.then(func() { *out = doneOr(added > 0, core.Taken) })
 	})
 }
 
-func oneOf(first bool, a, b core.Outcome) core.Outcome {
-	if first {
-		return a
+// doneOr is Done where it was, else what it was instead.
+func doneOr(done bool, instead core.Outcome) core.Outcome {
+	if done {
+		return core.Done
 	}
-	return b
+	return instead
 }
 
 // ResealKey implements core.Store.
@@ -29,7 +30,7 @@ func (s *Store) ResealKey(ctx context.Context, id string, old, new []byte) (core
 	return write(ctx, s, "resealing a key", func(tx *tx, out *core.Outcome) {
 		var resealed int64
 		tx.changes(&resealed, "UPDATE keys SET sealed = $1 WHERE id = $2 AND sealed = $3", new, id, old)
-		tx.then(func() { *out = oneOf(resealed > 0, core.Done, core.Stale) })
+		tx.then(func() { *out = doneOr(resealed > 0, core.Stale) })
 	})
 }
 
@@ -38,7 +39,7 @@ func (s *Store) DropKey(ctx context.Context, id string) (core.Outcome, error) {
 	return write(ctx, s, "dropping a key", func(tx *tx, out *core.Outcome) {
 		var dropped int64
 		tx.changes(&dropped, "DELETE FROM keys WHERE id = $1", id)
-		tx.then(func() { *out = oneOf(dropped > 0, core.Done, core.NotFound) })
+		tx.then(func() { *out = doneOr(dropped > 0, core.NotFound) })
 	})
 }
 

@@ -101,6 +101,9 @@ func (s *Store) prepare(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.firstPartitions(ctx); err != nil {
+		return err
+	}
 	return s.warnOfLoss(ctx)
 }
 

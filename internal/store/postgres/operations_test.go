@@ -50,6 +50,8 @@ func operations(t *testing.T, s *Store, m *maker) map[string]func() error {
 	later := noon.Add(time.Minute)
 	tried, opened, ended, edited, deleted, disabled := account(t, s, m, number()), account(t, s, m, number()), account(t, s, m, number()),
 		account(t, s, m, number()), account(t, s, m, number()), account(t, s, m, number())
+	locked := account(t, s, m, number())
+	locking := begun(t, s, m, core.PurposeLogin, locked, locked.User.Phone.Key)
 	setter, reused := account(t, s, m, number()), account(t, s, m, number())
 	revoked := m.apiKey()
 	if _, err := s.AddAPIKey(t.Context(), core.AddAPIKey{Key: revoked}); err != nil {
@@ -83,8 +85,12 @@ func operations(t *testing.T, s *Store, m *maker) map[string]func() error {
 			return err
 		},
 		"RedeemLogin, right": func() error {
-			guess := m.guess(right, "right")
-			guess.Limits = core.CodeLimits{}
+			_, err := s.RedeemLogin(context.Background(), core.RedeemLogin{Guess: m.guess(right, "right"), SignIn: m.signIn()})
+			return err
+		},
+		"RedeemLogin, locking": func() error {
+			guess := m.guess(locking, "wrong")
+			guess.Limits.Strangers = 1
 			_, err := s.RedeemLogin(context.Background(), core.RedeemLogin{Guess: guess, SignIn: m.signIn()})
 			return err
 		},

@@ -101,7 +101,7 @@ func (s *Store) SettleMessage(ctx context.Context, in core.SettleMessage) (core.
 			WHERE id = $1 AND holder = $2 AND settled_at = 0 FOR NO KEY UPDATE`, func(r *row) {
 			r.scan(&of.ID, &of.Phone.Key, &of.Phone.Masked, &country, (*int64)(&reserved), at(&claimedAt))
 		}, in.ID, in.Holder)
-		if *out = oneOf(held, core.Done, core.NotHolder); !held {
+		if *out = doneOr(held, core.NotHolder); !held {
 			return
 		}
 		if in.State == core.MessageQueued {
@@ -124,10 +124,13 @@ func (s *Store) SettleMessage(ctx context.Context, in core.SettleMessage) (core.
 const dropUnsendable = `UPDATE challenges c SET sealed = NULL FROM messages m WHERE m.id = $1 AND c.id = m.challenge_id AND c.resend_at = 0
 	AND NOT EXISTS (SELECT FROM messages WHERE challenge_id = c.id AND settled_at = 0)`
 
-// Messages implements core.Store. The newest comes first.
+// Messages implements core.Store. The newest comes first. What is left of a
+// challenge that is gone is told to nobody.
 func (s *Store) Messages(ctx context.Context, phoneKey string, limit int) ([]core.Message, error) {
 	return read(ctx, s, "reading messages", func(tx *tx, out *[]core.Message) {
-		collect(tx, out, "SELECT "+messageColumns+" FROM messages m WHERE phone_key = $1 ORDER BY written_at DESC LIMIT $2",
+		collect(tx, out, "SELECT "+messageColumns+` FROM messages m WHERE phone_key = $1
+			AND (challenge_id IS NULL OR EXISTS (SELECT FROM challenges c WHERE c.id = m.challenge_id))
+			ORDER BY written_at DESC LIMIT $2`,
 			readMessage, phoneKey, limit)
 	})
 }

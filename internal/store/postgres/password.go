@@ -145,7 +145,7 @@ func (tx *tx) openSession(in core.OpenSession, out *core.SessionResult) {
 		tx.exec("DELETE FROM failures WHERE phone_key = $3 AND device_id = $4 AND method = 'password' AND EXISTS (SELECT "+mayEnter+")",
 			in.UserID, in.Generation, in.Tried.PhoneKey, counterDevice(in.Tried))
 	}
-	tx.open(in.SignIn, core.User{ID: in.UserID, Generation: in.Generation}, byPassword, in.Now, func(session core.Session) {
+	tx.open(in.SignIn, entrant{mayEnter, in.UserID, in.Generation}, byPassword, in.Now, func(session core.Session) {
 		*out = core.SessionResult{Outcome: core.Done, User: user.User, Session: session}
 		if in.Upgraded != "" {
 			out.User.PasswordHash = in.Upgraded

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -18,13 +19,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/store/storetest"
 )
 
 // Behind PgBouncer, which lends a connection for one transaction, everything
 // works as it does before it.
 func TestBehindPgBouncer(t *testing.T) {
-	url := bouncer(t, database(t))
-	s := open(t, Options{URL: url, Conns: 8})
+	s := open(t, Options{URL: bouncer(t, database(t)), Conns: 8})
 	m := &maker{prefix: "lent"}
 	prepared := operations(t, s, m)
 	more := hot(t, s, m)
@@ -75,21 +76,39 @@ func TestLentConnectionsAreBounded(t *testing.T) {
 	}
 }
 
-// bouncer starts a PgBouncer in transaction mode before a database, and gives its
-// URL. It stops with the test.
-func bouncer(t *testing.T, url string) string {
+// The flows of the suite whose operations take turns and trips of every kind:
+// what they show holds for the others, too.
+func TestStoreBehindPgBouncer(t *testing.T) {
+	lent, err := url.Parse(bouncer(t, database(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.RunFlows(t, func(t *testing.T) core.Store {
+		direct, err := url.Parse(database(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := *lent
+		to.Path = direct.Path
+		return open(t, Options{URL: to.String()})
+	}, "signup", "phone", "outbox", "events", "keys", "endings")
+}
+
+// bouncer starts a PgBouncer in transaction mode before a database's server, and
+// gives the database's URL there. It stops with the test.
+func bouncer(t *testing.T, direct string) string {
 	t.Helper()
 	path, err := exec.LookPath("pgbouncer")
 	if err != nil {
 		t.Fatal("PgBouncer is missing: apt-get install pgbouncer")
 	}
-	config, err := pgx.ParseConfig(url)
+	config, err := pgx.ParseConfig(direct)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir, port := t.TempDir(), unusedPort(t)
 	lines := fmt.Sprintf(`[databases]
-%s = host=127.0.0.1 port=%d user=postgres
+* = host=127.0.0.1 port=%d user=postgres
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = %d
@@ -97,7 +116,7 @@ auth_type = any
 pool_mode = transaction
 default_pool_size = 3
 unix_socket_dir =
-`, config.Database, config.Port, port)
+`, config.Port, port)
 	settings := filepath.Join(dir, "pgbouncer.ini")
 	if err := os.WriteFile(settings, []byte(lines), 0o644); err != nil {
 		t.Fatal(err)

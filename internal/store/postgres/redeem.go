@@ -8,7 +8,11 @@ import (
 
 // RedeemSignup implements core.Store.
 func (s *Store) RedeemSignup(ctx context.Context, in core.RedeemSignup) (core.RedeemResult, error) {
-	return write(ctx, s, "redeeming a signup", func(tx *tx, out *core.RedeemResult) {
+	enter := func(tx *tx, j *judgement, out *once) func() core.Outcome {
+		tx.enterAtOnce(j, out, core.PurposeSignup, in.SignIn, func() { tx.createAtOnce(j, in) })
+		return func() core.Outcome { return j.signupOwner(in) }
+	}
+	return redeeming(ctx, s, "redeeming a signup", in.Guess, core.PurposeSignup, enter, func(tx *tx, out *core.RedeemResult) {
 		j := tx.judge(in.Guess, core.PurposeSignup)
 		if j.Outcome == matched {
 			if j.signupOwner(in) == matched {
@@ -48,7 +52,7 @@ func (tx *tx) signUp(j *judgement, in core.RedeemSignup, out *core.RedeemResult)
 	}
 	tx.redeem(j, in.Session.ID)
 	tx.exec(voidSignups, in.Now, j.Challenge.Phone.Key)
-	tx.open(in.SignIn, j.User, bySMS, in.Now, func(s core.Session) { out.Session = s })
+	tx.open(in.SignIn, as(j.User), bySMS, in.Now, func(s core.Session) { out.Session = s })
 	j.Outcome = core.Done
 }
 
@@ -68,10 +72,14 @@ func (tx *tx) redeemMatched(g core.Guess, p core.Purpose, out *core.RedeemResult
 
 // RedeemLogin implements core.Store.
 func (s *Store) RedeemLogin(ctx context.Context, in core.RedeemLogin) (core.RedeemResult, error) {
-	return write(ctx, s, "redeeming a login", func(tx *tx, out *core.RedeemResult) {
+	enter := func(tx *tx, j *judgement, out *once) func() core.Outcome {
+		tx.enterAtOnce(j, out, core.PurposeLogin, in.SignIn, func() {})
+		return j.standing
+	}
+	return redeeming(ctx, s, "redeeming a login", in.Guess, core.PurposeLogin, enter, func(tx *tx, out *core.RedeemResult) {
 		tx.redeemMatched(in.Guess, core.PurposeLogin, out, func(j *judgement) {
 			tx.redeem(j, in.Session.ID)
-			tx.open(in.SignIn, j.User, bySMS, in.Now, func(s core.Session) { out.Session = s })
+			tx.open(in.SignIn, as(j.User), bySMS, in.Now, func(s core.Session) { out.Session = s })
 			j.Outcome = core.Done
 		})
 	})
@@ -79,7 +87,7 @@ func (s *Store) RedeemLogin(ctx context.Context, in core.RedeemLogin) (core.Rede
 
 // RedeemReauthentication implements core.Store.
 func (s *Store) RedeemReauthentication(ctx context.Context, in core.RedeemReauthentication) (core.RedeemResult, error) {
-	return write(ctx, s, "redeeming a reauthentication", func(tx *tx, out *core.RedeemResult) {
+	return redeeming(ctx, s, "redeeming a reauthentication", in.Guess, core.PurposeReauthentication, nil, func(tx *tx, out *core.RedeemResult) {
 		tx.redeemMatched(in.Guess, core.PurposeReauthentication, out, func(j *judgement) {
 			j.Session = tx.confirm(j.bearer, core.MethodSMS, in.TokenKeyID, in.Now)
 			tx.proveDevice(j.Session.DeviceID, in.Now)
@@ -92,18 +100,20 @@ func (s *Store) RedeemReauthentication(ctx context.Context, in core.RedeemReauth
 }
 
 // MatchReset implements core.Store.
-func (s *Store) MatchReset(ctx context.Context, in core.MatchReset) (core.MatchResetResult, error) {
-	return write(ctx, s, "matching a reset", func(tx *tx, out *core.MatchResetResult) {
-		tx.redeemMatched(in.Guess, core.PurposePasswordReset, &out.RedeemResult, func(j *judgement) {
+func (s *Store) MatchReset(ctx context.Context, in core.MatchReset) (out core.MatchResetResult, err error) {
+	out.RedeemResult, err = redeeming(ctx, s, "matching a reset", in.Guess, core.PurposePasswordReset, nil, func(tx *tx, found *core.RedeemResult) {
+		out.History = nil // of an earlier try
+		tx.redeemMatched(in.Guess, core.PurposePasswordReset, found, func(j *judgement) {
 			j.Outcome = core.Done
 			tx.history(&out.History, j.User)
 		})
 	})
+	return out, err
 }
 
 // RedeemReset implements core.Store.
 func (s *Store) RedeemReset(ctx context.Context, in core.RedeemReset) (core.RedeemResult, error) {
-	return write(ctx, s, "redeeming a reset", func(tx *tx, out *core.RedeemResult) {
+	return redeeming(ctx, s, "redeeming a reset", in.Guess, core.PurposePasswordReset, nil, func(tx *tx, out *core.RedeemResult) {
 		tx.redeemMatched(in.Guess, core.PurposePasswordReset, out, func(j *judgement) {
 			tx.redeem(j, in.Session.ID)
 			tx.exec(voidOfUser, in.Now, j.User.ID)
@@ -113,7 +123,7 @@ func (s *Store) RedeemReset(ctx context.Context, in core.RedeemReset) (core.Rede
 			j.User = tx.setPassword(j.User, in.Hash, in.HistoryKeep, in.Now)
 			tx.queue(in.Notice)
 			tx.tell(in.OnReset, j.User, in.Session.ID)
-			tx.open(in.SignIn, j.User, bySMS, in.Now, func(s core.Session) { out.Session = s })
+			tx.open(in.SignIn, as(j.User), bySMS, in.Now, func(s core.Session) { out.Session = s })
 			j.Outcome = core.Done
 		})
 	})
@@ -121,7 +131,7 @@ func (s *Store) RedeemReset(ctx context.Context, in core.RedeemReset) (core.Rede
 
 // RedeemPhoneChange implements core.Store.
 func (s *Store) RedeemPhoneChange(ctx context.Context, in core.RedeemPhoneChange) (core.RedeemResult, error) {
-	return write(ctx, s, "redeeming a phone change", func(tx *tx, out *core.RedeemResult) {
+	return redeeming(ctx, s, "redeeming a phone change", in.Guess, core.PurposePhoneChange, nil, func(tx *tx, out *core.RedeemResult) {
 		tx.redeemMatched(in.Guess, core.PurposePhoneChange, out, func(j *judgement) {
 			var taken bool
 			tx.exists(&taken, "SELECT FROM phones WHERE phone_key = $1 AND user_id <> $2", j.Challenge.Phone.Key, j.User.ID)

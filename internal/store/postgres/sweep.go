@@ -10,7 +10,8 @@ import (
 
 // What lapses by a time that an index knows: $1 is the time, $2 how many rows.
 // What others hold is left to a later sweep. The keys are gathered first, once: a
-// plan that asked for them again would find and drop others.
+// plan that asked for them again would find and drop others. Of messages and
+// events, partitions go; here only what is in none.
 const (
 	sweepTexts = `UPDATE challenges SET sealed = NULL WHERE id = ANY (ARRAY(
 		SELECT id FROM challenges WHERE sealed IS NOT NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))`
@@ -18,6 +19,8 @@ const (
 		SELECT id FROM challenges WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))`
 	sweepNotices = `DELETE FROM messages WHERE id = ANY (ARRAY(
 		SELECT id FROM messages WHERE challenge_id IS NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))`
+	sweepOtherMessages = `DELETE FROM messages_other WHERE id = ANY (ARRAY(
+		SELECT id FROM messages_other WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))`
 	sweepFailures = `WITH old AS MATERIALIZED (SELECT phone_key, device_id, method FROM failures WHERE last_failed_at <= $1
 			AND NOT ($3::bigint > 0 AND method = 'password' AND device_id = '' AND in_row >= $3)
 			ORDER BY last_failed_at LIMIT $2 FOR UPDATE SKIP LOCKED)
@@ -25,8 +28,8 @@ const (
 			AND (phone_key, device_id, method) IN (SELECT phone_key, device_id, method FROM old)`
 	sweepNumbers = `DELETE FROM numbers WHERE phone_key = ANY (ARRAY(
 		SELECT phone_key FROM numbers WHERE used_on <= $1 ORDER BY used_on LIMIT $2 FOR UPDATE SKIP LOCKED))`
-	sweepEvents = `DELETE FROM events WHERE id = ANY (ARRAY(SELECT id FROM (
-			SELECT id, time FROM events WHERE position <= (SELECT coalesce(min(settled), 9223372036854775807) FROM sinks)
+	sweepOtherEvents = `DELETE FROM events_other WHERE id = ANY (ARRAY(SELECT id FROM (
+			SELECT id, time FROM events_other WHERE position <= (SELECT coalesce(min(settled), 9223372036854775807) FROM sinks)
 			ORDER BY position LIMIT $2) oldest WHERE time <= $1))`
 	sweepSpending = `WITH old AS MATERIALIZED (SELECT span, country, starts_at FROM spending WHERE span = $3 AND starts_at < $1
 			ORDER BY starts_at LIMIT $2 FOR UPDATE SKIP LOCKED)
@@ -42,14 +45,18 @@ const (
 func (s *Store) Sweep(ctx context.Context, in core.Sweep) (more bool, err error) {
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
+	if err := s.sweepPartitions(ctx, in); err != nil {
+		return false, err
+	}
 	swept, err := write(ctx, s, "sweeping", func(tx *tx, out *sweep) {
 		out.limit, out.to = int64(in.Limit), s.sweptTo
 		out.drop(tx, sweepTexts, in.Now)
 		out.drop(tx, sweepChallenges, in.Now.Add(-in.KeepChallenges))
 		out.drop(tx, sweepNotices, in.Now)
+		out.drop(tx, sweepOtherMessages, in.Now.Add(-max(in.KeepChallenges, sendDay)))
 		out.drop(tx, sweepFailures, in.Now.Add(-in.KeepEnded), in.CloseAt)
 		out.drop(tx, sweepNumbers, in.Now.Add(-in.KeepEnded))
-		out.drop(tx, sweepEvents, in.Now.Add(-in.KeepEvents))
+		out.drop(tx, sweepOtherEvents, in.Now.Add(-in.KeepEvents))
 		for _, span := range spendingSpans {
 			out.drop(tx, sweepSpending, slotOf(in.Now.Add(-span.window), span.slot), span.slot)
 		}

@@ -68,7 +68,7 @@ func (tx *tx) acting(into *aSession, id string) {
 }
 
 // alive tells whether the session acted for still lives.
-func (s *aSession) alive(now time.Time) bool { return s.found && s.Session.Alive(now) }
+func (s *aSession) alive(now time.Time) bool { return s.found && s.Alive(now) }
 
 // holdChallenge takes a challenge, and reads it.
 func (tx *tx) holdChallenge(into *core.Challenge, found *bool, id string) {
@@ -83,6 +83,8 @@ const (
 	turnEvents  = "events"
 	turnTill    = "till"
 	turnAPIKeys = "api_keys"
+
+	turnPartitions = "partitions"
 )
 
 // holdTurn takes one of turns.

@@ -100,7 +100,8 @@ func (tx *tx) look() { tx.send(false) }
 // it is committed, in the same trip. What needs one trip alone needs no
 // BEGIN: until the end of the trip all is one transaction anyway.
 func (tx *tx) send(last bool) {
-	if tx.err != nil || tx.waiting.Len() == 0 && !(last && tx.begun) {
+	commits := last && tx.begun
+	if tx.err != nil || tx.waiting.Len() == 0 && !commits {
 		return
 	}
 	batch := pgx.Batch{}

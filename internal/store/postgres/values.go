@@ -25,7 +25,7 @@ func values(args []any) []any {
 			stored[i] = storable(value)
 		case int:
 			stored[i] = int64(value)
-		case int64, bool, []byte, []int64, []string, nil:
+		case int64, bool, []byte, [][]byte, []int64, []string, nil:
 			stored[i] = value
 		default:
 			panic(fmt.Sprintf("no column holds a %T", arg))

@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -21,15 +23,47 @@ import (
 )
 
 // wire counts the trips over a store's connections: each time that something is
-// sent after something was received. It can be cut.
+// sent after something was received. It can be cut, and made to refuse.
 type wire struct {
+	dials atomic.Int64
 	trips atomic.Int64
-	cut   atomic.Bool // what is sent arrives, and no answer comes back
+	cut   atomic.Bool  // what is sent arrives, and no answer comes back
+	loses atomic.Int64 // the answer of which trip from now on is lost; 0: none
+
+	refuse  atomic.Pointer[refusal]
+	refused atomic.Int64
+}
+
+// refusal has the server fail what is sent, for its own reason.
+type refusal struct {
+	code  string        // SQLSTATE
+	times *atomic.Int64 // how often yet
+	only  string        // what is sent has it in it, in any case
+}
+
+// refuses has the next so many batches refused that have a word in them.
+func (w *wire) refuses(code string, times int64, only string) {
+	left := &atomic.Int64{}
+	left.Store(times)
+	w.refused.Store(0)
+	w.refuse.Store(&refusal{code: code, times: left, only: only})
+}
+
+// instead gives what is sent to the server in place of a batch; nil: the batch.
+func (w *wire) instead(batch []byte) []byte {
+	r := w.refuse.Load()
+	if r == nil || !bytes.Contains(bytes.ToLower(batch), []byte(r.only)) || r.times.Add(-1) < 0 {
+		return nil
+	}
+	w.refused.Add(1)
+	query := "DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '" + r.code + "'; END $$\x00"
+	return append(binary.BigEndian.AppendUint32([]byte{'Q'}, uint32(len(query)+4)), query...)
 }
 
 func (w *wire) tap(config *pgxpool.Config) {
 	dial := config.ConnConfig.DialFunc
 	config.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		w.dials.Add(1)
 		conn, err := dial(ctx, network, address)
 		return &tapped{Conn: conn, wire: w}, err
 	}
@@ -39,6 +73,7 @@ type tapped struct {
 	net.Conn
 	wire    *wire
 	sending bool
+	batch   []byte // what was sent of one that may be refused
 }
 
 func (c *tapped) Write(b []byte) (int, error) {
@@ -46,12 +81,25 @@ func (c *tapped) Write(b []byte) (int, error) {
 		c.sending = true
 		c.wire.trips.Add(1)
 	}
-	return c.Conn.Write(b)
+	if begins := len(c.batch) == 0 && b[0] == 0; begins || c.wire.refuse.Load() == nil {
+		return c.Conn.Write(b)
+	}
+	c.batch = append(c.batch, b...)
+	if !bytes.HasSuffix(c.batch, []byte("S\x00\x00\x00\x04")) && c.batch[0] != 'Q' {
+		return len(b), nil // its end (Sync) is to come
+	}
+	batch := c.batch
+	if instead := c.wire.instead(batch); instead != nil {
+		batch = instead
+	}
+	c.batch = nil
+	_, err := c.Conn.Write(batch)
+	return len(b), err
 }
 
 func (c *tapped) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if c.wire.cut.Load() {
+	if lost := c.sending && c.wire.loses.Load() > 0 && c.wire.loses.Add(-1) == 0; lost || c.wire.cut.Load() {
 		return 0, net.ErrClosed // once the server has answered: it has done it
 	}
 	c.sending = false

@@ -105,7 +105,7 @@ func again(err error) bool {
 		return errors.Is(err, errLookAgain) || pgconn.SafeToRetry(err)
 	}
 	switch told.Code {
-	case serializationFailure, deadlockDetected:
+	case serializationFailure, deadlockDetected, readOnlyTransaction: // the next connection may be to the new primary
 		return true
 	case uniqueViolation:
 		return told.ConstraintName == "phones_pkey" || told.ConstraintName == "challenges_by_begin_key"

@@ -167,7 +167,7 @@ func watcherSwept(w *world) {
 	e.UserID = userID
 	w.tell(e)
 	w.events() // who has it all
-	w.sweepAt(w.now.Add(366 * day))
+	w.sweepAt(w.now.Add(400 * day))
 	kept, err := w.store.UserEvents(w.ctx, userID, core.Page{Limit: 10})
 	w.holds("the events are read", err == nil)
 	equal(w, "events that are kept for it", len(kept), 0)

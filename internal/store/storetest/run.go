@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/countersign/countersign/internal/core"
@@ -9,6 +10,26 @@ import (
 // Run holds an engine against the definition of core.Store. open gives a
 // fresh, empty store and registers its own cleanup; it is called once a case.
 func Run(t *testing.T, open func(t *testing.T) core.Store) {
+	run(t, open, func(string) bool { return true })
+}
+
+// RunFlows runs some of the flows, by their names, for what stands between an
+// engine that has passed all of them and its server.
+func RunFlows(t *testing.T, open func(t *testing.T) core.Store, names ...string) {
+	known := 0
+	run(t, open, func(name string) bool {
+		if !slices.Contains(names, name) {
+			return false
+		}
+		known++
+		return true
+	})
+	if known != len(names) {
+		t.Errorf("of the flows %v, there are %d", names, known)
+	}
+}
+
+func run(t *testing.T, open func(t *testing.T) core.Store, wanted func(name string) bool) {
 	flows := []struct {
 		name  string
 		cases func(flow)
@@ -50,6 +71,9 @@ func Run(t *testing.T, open func(t *testing.T) core.Store) {
 		{"model of budgets", budgetModels},
 	}
 	for _, each := range flows {
+		if !wanted(each.name) {
+			continue
+		}
 		t.Run(each.name, func(t *testing.T) {
 			t.Parallel()
 			each.cases(flow{t: t, open: open})

@@ -132,11 +132,12 @@ CREATE INDEX challenges_by_expiry ON challenges (expires_at);
 CREATE INDEX challenges_with_text ON challenges (expires_at) WHERE sealed IS NOT NULL;
 CREATE UNIQUE INDEX challenges_by_begin_key ON challenges (begin_key) WHERE begin_key IS NOT NULL;
 
--- The outbox. A challenge's message dies with it, but where an account is erased:
--- what is counted of the day (C-39) stays.
+-- The outbox, by days (partitions.go). Once its challenge is gone a message is told
+-- to nobody, and goes with its day: no foreign key, which would have each looked
+-- for. Where an account is erased, what is counted of the day (C-39) stays.
 CREATE TABLE messages (
   id           text COLLATE "C" PRIMARY KEY,
-  challenge_id text COLLATE "C" REFERENCES challenges (id) ON DELETE CASCADE, -- NULL: a notice, or erased
+  challenge_id text COLLATE "C", -- NULL: a notice, or erased
   user_id      text COLLATE "C" NOT NULL,
   purpose      text   NOT NULL,
   channel      text   NOT NULL,
@@ -162,7 +163,9 @@ CREATE TABLE messages (
   provider     text   NOT NULL DEFAULT '',
   provider_ref text   NOT NULL DEFAULT '',
   written_at   bigint NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
-);
+) PARTITION BY RANGE (id);
+CREATE TABLE messages_other PARTITION OF messages DEFAULT;
+CREATE INDEX messages_other_by_expiry ON messages_other (expires_at);
 CREATE INDEX messages_unsettled ON messages (created_at, written_at, id) WHERE settled_at = 0;
 CREATE INDEX messages_of_challenge ON messages (challenge_id) WHERE challenge_id IS NOT NULL;
 CREATE INDEX messages_of_number ON messages (phone_key, written_at);
@@ -187,7 +190,8 @@ CREATE INDEX failures_by_age ON failures (last_failed_at);
 
 -- Account events. What says whose an event is stands in columns, where the
 -- operation that wrote it may have filled it in; the rest is the payload's.
--- position is given after the commit (sinks.go).
+-- position is given after the commit (sinks.go), by one at a time: no index over
+-- all partitions could hold it unique. By months (partitions.go).
 CREATE TABLE events (
   id              text COLLATE "C" PRIMARY KEY,
   position        bigint,
@@ -201,8 +205,9 @@ CREATE TABLE events (
   time            bigint  NOT NULL,
   addressed       boolean NOT NULL, -- has an address or an agent
   payload         bytea   NOT NULL
-);
-CREATE UNIQUE INDEX events_by_position ON events (position) WHERE position IS NOT NULL;
+) PARTITION BY RANGE (id);
+CREATE TABLE events_other PARTITION OF events DEFAULT;
+CREATE INDEX events_by_position ON events (position) WHERE position IS NOT NULL;
 CREATE INDEX events_unordered ON events (written_at, nth, id) WHERE position IS NULL;
 CREATE INDEX events_of_user ON events (user_id, written_at, nth);
 CREATE INDEX events_addressed ON events (time) WHERE addressed;
@@ -241,12 +246,13 @@ CREATE TABLE watchers (
 );
 
 -- What only one may do at a time, off the way of any request: give events their
--- positions (last is the last one given), reserve money, name an API key.
+-- positions (last is the last one given), reserve money, name an API key, make and
+-- drop partitions.
 CREATE TABLE turns (
   name text COLLATE "C" PRIMARY KEY,
   last bigint NOT NULL
 );
-INSERT INTO turns (name, last) VALUES ('events', 0), ('till', 0), ('api_keys', 0);
+INSERT INTO turns (name, last) VALUES ('events', 0), ('till', 0), ('api_keys', 0), ('partitions', 0);
 
 CREATE TABLE keys (
   id         text COLLATE "C" PRIMARY KEY,
