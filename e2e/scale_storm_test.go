@@ -180,6 +180,9 @@ func TestScaleAfterAnOutage(t *testing.T) {
 	var rows [][]string
 	for _, usual := range []float64{0.3, 0.6, 0.8} {
 		for _, way := range ways {
+			if way.unseen && usual != 0.6 {
+				continue
+			}
 			s := &storm{usual: usual, outage: 30 * time.Second, again: way.again, unseen: way.unseen, patience: 5 * time.Second}
 			s.passes()
 			rows = append(rows, s.row(fmt.Sprintf("%.0f %%", 100*usual), way.name))
