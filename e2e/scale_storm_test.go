@@ -199,7 +199,7 @@ func TestScaleEverybodyOpensTheApp(t *testing.T) {
 	var rows [][]string
 	for _, each := range []struct {
 		users, shards int
-	}{{10_000_000, 1}, {100_000_000, 4}, {100_000_000, 8}, {100_000_000, 16}} {
+	}{{10_000_000, 1}, {100_000_000, 4}, {100_000_000, 8}} {
 		users := float64(each.users) / float64(each.shards)
 		capacity := refreshesOfOne()
 		s := &storm{
