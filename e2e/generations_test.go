@@ -132,7 +132,7 @@ func buildCommit(t *testing.T, commit string) (path string) {
 	path = filepath.Join(dir, "countersign")
 	for _, command := range [][]string{
 		{"tar", "-xf", archive, "-C", source},
-		{"go", "build", "-C", source, "-o", path, "./cmd/countersign"},
+		{"go", "build", "-C", source, "-trimpath", "-o", path, "./cmd/countersign"},
 	} {
 		run := exec.Command(command[0], command[1:]...)
 		run.Env = append(os.Environ(), "CGO_ENABLED=0")

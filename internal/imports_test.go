@@ -42,7 +42,7 @@ var house = []floor{
 		rooms: []string{
 			"internal/dialect", "internal/dialect/native", "internal/dialect/oauth", "internal/dialect/supabase",
 			"internal/dialect/admin", "internal/dialect/pages", "internal/dialect/receipts",
-			"internal/store/sqlite", "internal/store/postgres", "internal/store/storetest", "internal/outbox",
+			"internal/store", "internal/store/sqlite", "internal/store/postgres", "internal/store/storetest", "internal/outbox",
 		},
 		may: append([]string{"internal/core"}, tools...), parent: true,
 	},

@@ -60,6 +60,13 @@ func TestExitCodes(t *testing.T) {
 		{"stats --data-dir " + none, "", exitFailed, "no database"},
 		{"user unlock +14155550100 --data-dir " + none, "", exitFailed, "no database"},
 
+		{"move --help", "", exitOK, "COUNTERSIGN_DATABASE_URL"},
+		{"move --data-dir " + none, "", exitFailed, "where to?"},
+		{"move --data-dir " + none, "COUNTERSIGN_DATABASE_URL=postgres://127.0.0.1:1/none", exitFailed, "no database"},
+		{"move --to postgres://127.0.0.1:1/none --data-dir " + none, "", exitFailed, "no database"},
+		{"move --to mysql://127.0.0.1/none --data-dir " + none, "COUNTERSIGN_DATABASE_URL=postgres://127.0.0.1:1/none", exitFailed, "must begin with postgres://"},
+		{"move here", "", exitUsage, "here"},
+
 		{"server", "", exitUsage, `unknown command "server"`},
 		{"config chek", "", exitUsage, "chek"},
 		{"serve now", "", exitUsage, "now"},

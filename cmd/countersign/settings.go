@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,8 +13,9 @@ import (
 // everySetting asks addSettings for the flags of all settings.
 const everySetting = ""
 
-// sources reads a command's settings from where its flags say.
-type sources func() (config.Config, error)
+// sources reads a command's settings from where its flags say, and from more
+// NAME=value pairs, which count before those of the environment.
+type sources func(more ...string) (config.Config, error)
 
 // addSettings gives a command the flags of all settings, or of one alone, and
 // --config. The other settings come from the file and the environment.
@@ -33,7 +35,7 @@ func (p program) addSettings(c *cobra.Command, only string) sources {
 		flags.String(s.Flag, "", usage)
 		flags.Lookup(s.Flag).DefValue = s.Default
 	}
-	return func() (config.Config, error) {
+	return func(more ...string) (config.Config, error) {
 		given := map[string]string{}
 		for _, s := range config.Settings() {
 			if f := flags.Lookup(s.Flag); f != nil && f.Changed {
@@ -41,7 +43,7 @@ func (p program) addSettings(c *cobra.Command, only string) sources {
 			}
 		}
 		return config.Load(config.Sources{
-			File: *file, Env: p.env, Flags: given,
+			File: *file, Env: slices.Concat(p.env, more), Flags: given,
 			Limits: server.LimitTable(), Alerts: server.AlertTable(), Now: p.now,
 		})
 	}

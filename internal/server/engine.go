@@ -24,6 +24,9 @@ func openEngine(ctx context.Context, c config.Config, o Options, alone bool) (en
 		}
 		return store, nil
 	}
+	if err := refuseMoved(c); err != nil {
+		return nil, err
+	}
 	store, err := sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(c.DataDir, databaseFile), Log: o.Log, Alone: alone})
 	if err != nil {
 		return nil, err

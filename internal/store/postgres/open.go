@@ -60,8 +60,24 @@ type Store struct {
 var _ core.Store = (*Store)(nil)
 
 // Open connects to the database and brings its schema up to date: of several
-// instances that start at once, one does.
+// instances that start at once, one does. It is ErrMoveUnfinished where the
+// database holds a part of an installation (import.go).
 func Open(ctx context.Context, o Options) (*Store, error) {
+	s, err := connected(ctx, o, bound)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.refuseUnfinished(ctx); err != nil {
+		s.pool.Close()
+		return nil, fmt.Errorf("opening the database %s: %w", place(s.pool.Config()), err)
+	}
+	s.hints = listen(s.pool, s.log, len(s.local) == 0)
+	return s, nil
+}
+
+// connected connects to the database and brings its schema up to date. bounds
+// has the server bound each statement.
+func connected(ctx context.Context, o Options, bounds func(*pgxpool.Config) (local []string)) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -69,7 +85,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the database's URL: %w", err)
 	}
-	local := bound(config)
+	local := bounds(config)
 	config.MaxConnLifetime, config.MaxConnLifetimeJitter = time.Hour, 10*time.Minute
 	if o.Conns > 0 {
 		config.MaxConns = int32(o.Conns)
@@ -86,7 +102,6 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		pool.Close()
 		return nil, fmt.Errorf("opening the database %s: %w", place(config), err)
 	}
-	s.hints = listen(pool, o.Log, len(local) == 0)
 	return s, nil
 }
 

@@ -6,10 +6,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/countersign/countersign/internal/store"
 )
 
 // values turns arguments into what columns hold.
@@ -22,7 +23,7 @@ func values(args []any) []any {
 		case time.Duration:
 			stored[i] = value.Milliseconds()
 		case string:
-			stored[i] = storable(value)
+			stored[i] = store.Storable(value)
 		case int:
 			stored[i] = int64(value)
 		case int64, bool, []byte, [][]byte, []int64, []string, nil:
@@ -44,15 +45,6 @@ func behind(parameters int, part string) string {
 }
 
 var parameter = regexp.MustCompile(`\$[0-9]+`)
-
-// storable replaces what PostgreSQL takes for no text: strangers send what they
-// like.
-func storable(text string) string {
-	if utf8.ValidString(text) && strings.IndexByte(text, 0) < 0 {
-		return text
-	}
-	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
-}
 
 // row is the row that is being read.
 type row struct {

@@ -19,22 +19,25 @@ func models(f flow) {
 	f.t.Run("random runs", func(t *testing.T) {
 		t.Parallel()
 		store, chance := f.open(t), seeded()
-		rapid.Check(t, func(rt *rapid.T) {
-			w := newWorld(rt, store, chance)
-			m := &model{w: w, phone: w.newNumber()}
-			rt.Repeat(map[string]func(*rapid.T){
-				"":        m.check,
-				"begin":   m.begin,
-				"guess":   m.guess,
-				"try":     m.try,
-				"rotate":  m.rotate,
-				"endOne":  m.endOne,
-				"endAll":  m.endAll,
-				"replace": m.replacePassword,
-				"advance": m.advance,
-			})
-		})
+		rapid.Check(t, func(rt *rapid.T) { runModel(rt, newWorld(rt, store, chance)) })
 	})
+}
+
+// runModel has a new number live at random.
+func runModel(rt *rapid.T, w *world) *model {
+	m := &model{w: w, phone: w.newNumber()}
+	rt.Repeat(map[string]func(*rapid.T){
+		"":        m.check,
+		"begin":   m.begin,
+		"guess":   m.guess,
+		"try":     m.try,
+		"rotate":  m.rotate,
+		"endOne":  m.endOne,
+		"endAll":  m.endAll,
+		"replace": m.replacePassword,
+		"advance": m.advance,
+	})
+	return m
 }
 
 const (

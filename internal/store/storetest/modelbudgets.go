@@ -18,23 +18,28 @@ func budgetModels(f flow) {
 		store, chance := f.open(t), seeded()
 		begin := midnight
 		rapid.Check(t, func(rt *rapid.T) {
-			w := newWorld(rt, store, chance)
 			begin = begin.Add(1000 * day) // nothing that earlier runs spent or queued is seen
+			w := newWorld(rt, store, chance)
 			w.setClock(begin)
-			w.claims(core.Budgets{})
-			m := &budgetModel{w: w, budgets: core.Budgets{
-				Total: drawBudget(rt), Country: drawBudget(rt),
-				Countries:   map[string]core.Budget{"DE": drawBudget(rt)},
-				StrangerPct: rapid.SampledFrom([]int{50, 100}).Draw(rt, "strangers"),
-			}}
-			rt.Repeat(map[string]func(*rapid.T){
-				"":        m.check,
-				"queue":   m.queue,
-				"claim":   m.claim,
-				"settle":  m.settle,
-				"advance": m.advance,
-			})
+			runBudgets(rt, w)
 		})
+	})
+}
+
+// runBudgets has messages queued and claimed at random.
+func runBudgets(rt *rapid.T, w *world) {
+	w.claims(core.Budgets{})
+	m := &budgetModel{w: w, budgets: core.Budgets{
+		Total: drawBudget(rt), Country: drawBudget(rt),
+		Countries:   map[string]core.Budget{"DE": drawBudget(rt)},
+		StrangerPct: rapid.SampledFrom([]int{50, 100}).Draw(rt, "strangers"),
+	}}
+	rt.Repeat(map[string]func(*rapid.T){
+		"":        m.check,
+		"queue":   m.queue,
+		"claim":   m.claim,
+		"settle":  m.settle,
+		"advance": m.advance,
 	})
 }
 

@@ -16,22 +16,24 @@ func sendModels(f flow) {
 	f.t.Run("random sends", func(t *testing.T) {
 		t.Parallel()
 		store, chance := f.open(t), seeded()
-		rapid.Check(t, func(rt *rapid.T) {
-			w := newWorld(rt, store, chance)
-			m := &sendModel{w: w, phone: w.newNumber(), limits: drawLimits(rt)}
-			if rapid.Bool().Draw(rt, "spare") {
-				spare := drawLimits(rt)
-				m.limits.Spare = &spare
-			}
-			rt.Repeat(map[string]func(*rapid.T){
-				"":        m.check,
-				"open":    m.open,
-				"resend":  m.resend,
-				"redeem":  m.redeem,
-				"erase":   m.erase,
-				"advance": m.advance,
-			})
-		})
+		rapid.Check(t, func(rt *rapid.T) { runSends(rt, newWorld(rt, store, chance)) })
+	})
+}
+
+// runSends has messages sent to a new number at random.
+func runSends(rt *rapid.T, w *world) {
+	m := &sendModel{w: w, phone: w.newNumber(), limits: drawLimits(rt)}
+	if rapid.Bool().Draw(rt, "spare") {
+		spare := drawLimits(rt)
+		m.limits.Spare = &spare
+	}
+	rt.Repeat(map[string]func(*rapid.T){
+		"":        m.check,
+		"open":    m.open,
+		"resend":  m.resend,
+		"redeem":  m.redeem,
+		"erase":   m.erase,
+		"advance": m.advance,
 	})
 }
 

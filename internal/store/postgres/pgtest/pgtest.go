@@ -11,7 +11,7 @@ import (
 )
 
 // server is this process's cluster, started by whoever asks first.
-var server = sync.OnceValues(start)
+var server = sync.OnceValues(func() (cluster, error) { return start() })
 
 // databases counts those that were made, for their names.
 var databases atomic.Int64
