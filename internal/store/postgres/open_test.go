@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -111,5 +112,23 @@ func TestASilentHostIsGivenUp(t *testing.T) {
 		if got != want || got >= patience {
 			t.Errorf("with %q a host may take %s, want %s", setting, got, want)
 		}
+	}
+}
+
+// However many wait for a connection, none waits for ever.
+func TestWaitingForAConnectionIsBounded(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Conns: 1})
+	held, err := s.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Ping(context.Background())
+	held.Release()
+	if !errors.Is(err, ErrBusy) {
+		t.Errorf("Ping without a connection: %v", err)
+	}
+	if err := s.Ping(context.Background()); err != nil {
+		t.Errorf("Ping with one: %v", err)
 	}
 }
