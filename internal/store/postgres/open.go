@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -22,10 +23,9 @@ const (
 	idleTimeout      = 10 * time.Second // of a transaction whose instance has gone
 )
 
-// connectTimeout is how long a connection may take to be made, where the URL's
-// connect_timeout does not say. The pool's own is two minutes, in which a server
-// that is out of reach would keep all places for connections, and Close, waiting.
-const connectTimeout = 10 * time.Second
+// connectTimeout is how long one host may take to answer, unless the URL says
+// otherwise: where its machine has vanished, the next host's turn comes then.
+const connectTimeout = 5 * time.Second
 
 // Options say where the database is.
 type Options struct {
@@ -91,10 +91,9 @@ func connected(ctx context.Context, o Options, bounds func(*pgxpool.Config) (loc
 		return nil, fmt.Errorf("reading the database's URL: %w", err)
 	}
 	local := bounds(config)
-	if config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = connectTimeout
-	}
 	config.MaxConnLifetime, config.MaxConnLifetimeJitter = time.Hour, 10*time.Minute
+	config.ConnConfig.ConnectTimeout = cmp.Or(config.ConnConfig.ConnectTimeout, connectTimeout)
+	config.PingTimeout = connectTimeout // of a connection that was idle
 	if o.Conns > 0 {
 		config.MaxConns = int32(o.Conns)
 	}
