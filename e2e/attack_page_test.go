@@ -15,15 +15,21 @@ import (
 	"github.com/countersign/countersign/internal/core"
 )
 
-var update = flag.Bool("update", false, "write the made parts of docs/limits.md anew")
+var update = flag.Bool("update", false, "write the made parts of docs/limits.md and docs/scale.md anew")
 
 // page is docs/limits.md, parts of which tests make.
 const page = "../docs/limits.md"
 
-// onPage wants a part of the page to say what a test found; -update writes it.
 var pageLock sync.Mutex
 
+// onPage wants a part of docs/limits.md to say what a test found; -update writes it.
 func onPage(t *testing.T, part, text string) {
+	t.Helper()
+	onPageOf(t, page, part, text)
+}
+
+// onPageOf is the same for any page.
+func onPageOf(t *testing.T, page, part, text string) {
 	t.Helper()
 	pageLock.Lock()
 	defer pageLock.Unlock()

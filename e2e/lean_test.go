@@ -18,6 +18,8 @@ type lean struct {
 	from *bufio.Reader
 	out  []byte
 	body []byte
+
+	agent string // its User-Agent
 }
 
 func newLean(address string) (*lean, error) {
@@ -25,13 +27,13 @@ func newLean(address string) (*lean, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &lean{conn: conn, from: bufio.NewReaderSize(conn, 8<<10)}, nil
+	return &lean{conn: conn, from: bufio.NewReaderSize(conn, 8<<10), agent: "lean/1"}, nil
 }
 
 // call sends a request, wants the status given, and reads the answer's body,
 // which is good until the next call. bearer and body may be "".
 func (l *lean) call(status int, method, path, bearer, body string) ([]byte, error) {
-	l.out = fmt.Appendf(l.out[:0], "%s %s HTTP/1.1\r\nHost: localhost\r\nUser-Agent: lean/1\r\n", method, path)
+	l.out = fmt.Appendf(l.out[:0], "%s %s HTTP/1.1\r\nHost: localhost\r\nUser-Agent: %s\r\n", method, path, l.agent)
 	if bearer != "" {
 		l.out = fmt.Appendf(l.out, "Authorization: Bearer %s\r\n", bearer)
 	}

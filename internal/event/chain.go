@@ -27,7 +27,8 @@ func chainValue(ring *keyring.Ring, keyID, before string, bare []byte) (string, 
 
 // join adds a chain value to an encoded event as its last member.
 func join(bare []byte, chain string) []byte {
-	line := append([]byte{}, bare[:len(bare)-1]...)
+	line := make([]byte, 0, len(bare)+len(`,"chain":""`)+chainSize)
+	line = append(line, bare[:len(bare)-1]...)
 	if len(line) > 1 {
 		line = append(line, ',')
 	}

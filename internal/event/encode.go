@@ -129,6 +129,9 @@ func appendValue(buf []byte, value any) []byte {
 // appendString writes a JSON string (RFC 8259 section 7).
 func appendString(buf []byte, s string) []byte {
 	buf = append(buf, '"')
+	if plain(s) { // nearly all are
+		return append(append(buf, s...), '"')
+	}
 	for _, r := range s { // range yields U+FFFD for invalid bytes
 		switch {
 		case r == '"' || r == '\\':
@@ -140,6 +143,16 @@ func appendString(buf []byte, s string) []byte {
 		}
 	}
 	return append(buf, '"')
+}
+
+// plain tells whether a text is printable ASCII with nothing to escape.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // unprintable tells what must not stand raw in a log line: C0, DEL and C1 controls,

@@ -173,7 +173,9 @@ func (f *File) makeReady() error {
 
 // append writes prefix and the events' lines with one write and one fsync.
 func (f *File) append(prefix string, events ...Event) error {
-	buf, head := []byte(prefix), f.head
+	const usualLine = 640
+	head, buf := f.head, make([]byte, 0, len(prefix)+usualLine*len(events))
+	buf = append(buf, prefix...)
 	for _, e := range events {
 		line, chain, err := f.seal(e, head.Chain)
 		if err != nil {

@@ -284,6 +284,7 @@ type edited struct {
 	mu         sync.Mutex
 	failing    error // what settling and claiming answer
 	headsAlone int
+	claims     int  // of events
 	deaf       bool // of settling messages
 }
 
@@ -293,8 +294,15 @@ func (s *edited) set(failing error, deaf bool) {
 	s.failing, s.deaf = failing, deaf
 }
 
+func (s *edited) asked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.claims
+}
+
 func (s *edited) ClaimEvents(ctx context.Context, sink string, c core.Claim) ([]event.Event, error) {
 	s.mu.Lock()
+	s.claims++
 	failing := s.failing
 	s.mu.Unlock()
 	if failing != nil {

@@ -28,6 +28,8 @@ type carrier struct {
 
 	// What work alone touches.
 	holder     string
+	asks       bool          // the store may have events: hinted, polled, or it had a full batch
+	polls      *time.Timer   // runs from one asking to the next
 	claimed    []event.Event // account events not yet settled
 	written    bool          // the sink has them
 	claimPause time.Duration // after the store failed
@@ -66,7 +68,8 @@ func (c *carrier) offer(e event.Event) {
 
 // work carries until ctx ends, and then once more what waits.
 func (c *carrier) work(ctx context.Context, holder string) {
-	c.holder = holder
+	c.holder, c.asks, c.polls = holder, true, time.NewTimer(c.b.o.Poll)
+	defer c.polls.Stop()
 	var after time.Duration
 	for ctx.Err() == nil {
 		switch more, err := c.round(ctx); {
@@ -81,6 +84,7 @@ func (c *carrier) work(ctx context.Context, holder string) {
 		}
 	}
 	for range 2 + queueLength/eventBatch {
+		c.asks = true
 		if more, err := c.round(ctx); err != nil || !more && len(c.queue) == 0 {
 			break
 		}
@@ -95,7 +99,7 @@ func (c *carrier) work(ctx context.Context, holder string) {
 func (c *carrier) round(ctx context.Context) (more bool, err error) {
 	ctx = context.WithoutCancel(ctx)
 	now := c.b.o.Now()
-	if !now.Before(c.claimAfter) {
+	if c.mayHave() && !now.Before(c.claimAfter) {
 		c.noteStore(c.claim(ctx, now))
 	}
 	err = c.write(ctx)
@@ -108,6 +112,19 @@ func (c *carrier) round(ctx context.Context) (more bool, err error) {
 		c.noteStore(c.settle(ctx))
 	}
 	return full && len(c.claimed) == 0 || len(c.queue) >= eventBatch, nil
+}
+
+// mayHave tells whether the store is to be asked: not for traffic alone, of which
+// it knows nothing.
+func (c *carrier) mayHave() bool {
+	select {
+	case <-c.wake:
+		c.asks = true
+	case <-c.polls.C:
+		c.asks = true
+	default:
+	}
+	return c.asks
 }
 
 // noteStore keeps how the store did, and leaves it alone for a while after a
@@ -134,6 +151,8 @@ func (c *carrier) claim(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("claiming events: %w", err)
 	}
 	c.claimed, c.written = claimed, false
+	c.asks = len(claimed) == eventBatch
+	c.polls.Reset(c.b.o.Poll)
 	return nil
 }
 
@@ -248,7 +267,11 @@ func (c *carrier) wait(ctx context.Context) {
 		return
 	case <-timer.C:
 		return
+	case <-c.polls.C:
+		c.asks = true
+		return
 	case <-c.wake:
+		c.asks = true
 	case e := <-c.queue:
 		c.traffic = append(c.traffic, e)
 	}

@@ -124,6 +124,31 @@ func TestWhatComesTogetherSharesAWrite(t *testing.T) {
 	})
 }
 
+// Refreshes are traffic, and come all day: each claim costs the store trips.
+func TestTrafficAloneAsksTheStoreNoMoreThanPollingDoes(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		sink := &memory{name: "memory"}
+		b.sinks = []event.Sink{sink}
+		b.run()
+		before := b.store.asked()
+		for i := range 5000 { // five seconds, each with a poll
+			b.box.Traffic(traffic(i))
+			time.Sleep(time.Millisecond)
+		}
+		if n := b.store.asked() - before; n < 4 || n > 5 {
+			t.Errorf("the store was asked %d times", n)
+		}
+		b.begin(10*time.Minute, "a")
+		for i := range 30 { // far from the next poll
+			b.box.Traffic(traffic(i))
+			time.Sleep(time.Millisecond)
+		}
+		if got := sink.seen(event.SignupStarted); got != "a" {
+			t.Errorf("an account event amid traffic: %q", got)
+		}
+	})
+}
+
 func TestCrashBetweenWritingAndSettlingRepeats(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		sink := &memory{name: "memory"}

@@ -49,10 +49,10 @@ func (m *messenger) work(ctx context.Context) {
 		switch {
 		case err != nil:
 			after = longer(after)
-			pause(ctx, after)
+			m.wait(ctx, after)
 		case len(claimed) < free:
 			after = 0
-			m.wait(ctx)
+			m.wait(ctx, m.b.o.Poll)
 		}
 	}
 }
@@ -103,9 +103,10 @@ func bounded(b core.Budgets) bool {
 	return b.Total != (core.Budget{}) || b.Country != (core.Budget{})
 }
 
-// wait returns when there may be something to claim.
-func (m *messenger) wait(ctx context.Context) {
-	timer := time.NewTimer(m.b.o.Poll)
+// wait returns when there may be something to claim, also from a store that
+// failed: what was queued since says that it is back.
+func (m *messenger) wait(ctx context.Context, longest time.Duration) {
+	timer := time.NewTimer(longest)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

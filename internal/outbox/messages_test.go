@@ -173,6 +173,20 @@ func TestCrashBetweenSendingAndSettlingSendsAgain(t *testing.T) {
 	})
 }
 
+// However long the store was away, nobody waits for a code once it is back.
+func TestSendsAtOnceWhenTheStoreIsBack(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.run()
+		b.store.set(errors.New("away"), false)
+		time.Sleep(10 * time.Minute)
+		b.store.set(nil, false)
+		b.begin(10*time.Minute, "")
+		if n := b.sender.count(); n != 1 {
+			t.Errorf("sent %d messages", n)
+		}
+	})
+}
+
 func TestEndFinishesTheSendInHand(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		b.sender.answers(func(gateway.Message) error { time.Sleep(5 * time.Second); return nil })

@@ -39,6 +39,12 @@ func benchTake(b *testing.B, server *redistest.Server, callers, each int, rule l
 		}
 		i.take(b, counts...)
 	})
+	_, key, _ := strings.Cut(server.Do("RANDOMKEY"), "\r\n") // behind its length
+	size, err := strconv.Atoi(strings.Trim(server.Do("MEMORY", "USAGE", strings.TrimSpace(key)), ":\r\n"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(size), "redis-B/key")
 }
 
 func benchNothing(b *testing.B, server *redistest.Server, callers int) {

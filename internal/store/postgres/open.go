@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,10 @@ const (
 	lockTimeout      = 4 * time.Second
 	idleTimeout      = 10 * time.Second // of a transaction whose instance has gone
 )
+
+// connectTimeout is how long one host may take to answer, unless the URL says
+// otherwise: where its machine has vanished, the next host's turn comes then.
+const connectTimeout = 5 * time.Second
 
 // Options say where the database is.
 type Options struct {
@@ -87,6 +92,8 @@ func connected(ctx context.Context, o Options, bounds func(*pgxpool.Config) (loc
 	}
 	local := bounds(config)
 	config.MaxConnLifetime, config.MaxConnLifetimeJitter = time.Hour, 10*time.Minute
+	config.ConnConfig.ConnectTimeout = cmp.Or(config.ConnConfig.ConnectTimeout, connectTimeout)
+	config.PingTimeout = connectTimeout // of a connection that was idle
 	if o.Conns > 0 {
 		config.MaxConns = int32(o.Conns)
 	}

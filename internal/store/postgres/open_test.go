@@ -3,11 +3,14 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/countersign/countersign/internal/store/postgres/pgtest"
 )
@@ -98,5 +101,34 @@ func TestErrorsHideThePassword(t *testing.T) {
 	_, err = Open(t.Context(), Options{URL: "postgres://user:hunter2@127.0.0.1:port/db"})
 	if err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A host that says nothing is given up before requests are, for the next one.
+func TestASilentHostIsGivenUp(t *testing.T) {
+	for setting, want := range map[string]time.Duration{"": connectTimeout, "&connect_timeout=3": 3 * time.Second} {
+		var got time.Duration
+		open(t, Options{URL: database(t) + setting, configure: func(c *pgxpool.Config) { got = c.ConnConfig.ConnectTimeout }})
+		if got != want || got >= patience {
+			t.Errorf("with %q a host may take %s, want %s", setting, got, want)
+		}
+	}
+}
+
+// However many wait for a connection, none waits for ever.
+func TestWaitingForAConnectionIsBounded(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Conns: 1})
+	held, err := s.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Ping(context.Background())
+	held.Release()
+	if !errors.Is(err, ErrBusy) {
+		t.Errorf("Ping without a connection: %v", err)
+	}
+	if err := s.Ping(context.Background()); err != nil {
+		t.Errorf("Ping with one: %v", err)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/event"
 )
 
 // wire counts the trips over a store's connections: each time that something is
@@ -145,13 +146,22 @@ func TestRoundTrips(t *testing.T) {
 // hot are the operations that a server is asked for all day, and the reads.
 func hot(t *testing.T, s *Store, m *maker) map[string]func() error {
 	ctx := context.Background()
-	of := account(t, s, m, m.id())
+	of, traveller := account(t, s, m, m.id()), account(t, s, m, m.id())
 	c := begun(t, s, m, core.PurposeLogin, of, of.User.Phone.Key)
 	watching := core.Claim{Holder: "a", Limit: 10, Lease: time.Minute, Now: noon, FromNow: true}
 	limited := core.PasswordLimits{Free: 3, FirstDelay: time.Second, MaxDelay: time.Minute, Close: 100}
 	return map[string]func() error{
 		"RotateSession": func() error {
 			got, err := s.RotateSession(ctx, rotation(of.Session))
+			if got.Outcome != core.Done {
+				t.Errorf("rotating: %q", got.Outcome)
+			}
+			return err
+		},
+		"RotateSession, moved": func() error {
+			in := rotation(traveller.Session)
+			in.Network, in.UserAgent, in.OnMoved = "198.51.100.0/24", "another", m.event(event.RefreshFromNewNetwork)
+			got, err := s.RotateSession(ctx, in)
 			if got.Outcome != core.Done {
 				t.Errorf("rotating: %q", got.Outcome)
 			}

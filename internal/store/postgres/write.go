@@ -72,11 +72,23 @@ func (s *Store) attempt(ctx context.Context, run func(*tx)) (*tx, error) {
 	return tx, err
 }
 
+// ErrBusy is what an operation gets that waited for a connection in vain.
+var ErrBusy = errors.New("all connections to the database are in use")
+
+// acquireTimeout is how long an operation waits for a connection while others hold
+// all: longer than the server lets any statement take.
+const acquireTimeout = 8 * time.Second
+
 func (s *Store) connection(ctx context.Context) (*pgxpool.Conn, error) {
 	if s.closed.Load() {
 		return nil, ErrClosed
 	}
-	conn, err := s.pool.Acquire(ctx)
+	waiting, cancel := context.WithTimeout(ctx, acquireTimeout)
+	defer cancel()
+	conn, err := s.pool.Acquire(waiting)
+	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
+		return nil, ErrBusy
+	}
 	if err != nil && s.closed.Load() {
 		return nil, ErrClosed
 	}

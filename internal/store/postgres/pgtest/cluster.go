@@ -28,6 +28,7 @@ type cluster struct {
 	dir   string
 	port  int
 	alive *os.File // while it is open, the server runs
+	shell *exec.Cmd
 }
 
 // url names a database of the cluster.
@@ -35,8 +36,9 @@ func (c cluster) url(database string) string {
 	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", c.port, database)
 }
 
-// start makes a cluster and waits until it answers.
-func start() (cluster, error) {
+// start makes a cluster and waits until it answers. more are settings of the
+// server, as in "fsync=on"; they win over ours.
+func start(more ...string) (cluster, error) {
 	if _, err := os.Stat(filepath.Join(binaries, "initdb")); err != nil {
 		return cluster{}, errors.New("PostgreSQL 15 is missing: apt-get install postgresql-15")
 	}
@@ -44,11 +46,11 @@ func start() (cluster, error) {
 	if err != nil {
 		return cluster{}, err
 	}
-	c, err := lay(owner)
+	c, err := lay(owner, "--no-sync")
 	if err != nil {
 		return cluster{}, err
 	}
-	if err := c.run(owner); err != nil {
+	if err := c.run(owner, more); err != nil {
 		return cluster{}, errors.Join(err, os.RemoveAll(c.dir))
 	}
 	return c, c.wait()
@@ -76,28 +78,45 @@ func serverUser() (*syscall.Credential, error) {
 }
 
 // lay makes the cluster's directory and its files.
-func lay(owner *syscall.Credential) (cluster, error) {
+func lay(owner *syscall.Credential, more ...string) (cluster, error) {
+	c, err := place(owner)
+	if err != nil {
+		return cluster{}, err
+	}
+	args := append([]string{
+		"--pgdata=" + filepath.Join(c.dir, "data"), "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C",
+	}, more...)
+	return c, c.fill(owner, "initdb", args...)
+}
+
+// place takes an empty directory and a port.
+func place(owner *syscall.Credential) (cluster, error) {
 	dir, err := os.MkdirTemp("", "pgtest-")
 	if err != nil {
 		return cluster{}, err
 	}
 	if owner != nil {
 		if err := os.Chown(dir, int(owner.Uid), int(owner.Gid)); err != nil {
-			return cluster{}, err
+			return cluster{}, errors.Join(err, os.RemoveAll(dir))
 		}
 	}
 	port, err := freePort()
 	if err != nil {
-		return cluster{}, err
-	}
-	initdb := exec.Command(filepath.Join(binaries, "initdb"), "--pgdata="+filepath.Join(dir, "data"),
-		"--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
-	initdb.Dir = dir
-	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
-	if said, err := initdb.CombinedOutput(); err != nil {
-		return cluster{}, errors.Join(fmt.Errorf("initdb: %w: %s", err, said), os.RemoveAll(dir))
+		return cluster{}, errors.Join(err, os.RemoveAll(dir))
 	}
 	return cluster{dir: dir, port: port}, nil
+}
+
+// fill has a program of PostgreSQL's make the files; the directory goes where
+// it fails.
+func (c cluster) fill(owner *syscall.Credential, program string, args ...string) error {
+	maker := exec.Command(filepath.Join(binaries, program), args...)
+	maker.Dir = c.dir
+	maker.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
+	if said, err := maker.CombinedOutput(); err != nil {
+		return errors.Join(fmt.Errorf("%s: %w: %s", program, err, said), os.RemoveAll(c.dir))
+	}
+	return nil
 }
 
 // freePort finds a port of the loopback that nobody listens on.
@@ -113,28 +132,37 @@ func freePort() (int, error) {
 // runUntilEOF runs the server until the standard input ends, as it does when
 // the process that holds its other end does. Then the server stops and its
 // directory goes.
-const runUntilEOF = `"$0" -D "$1/data" -k "$1" -p "$2" -c listen_addresses=127.0.0.1 -c max_connections=300 \
+const runUntilEOF = `dir=$1 port=$2; shift 2
+"$0" -D "$dir/data" -k "$dir" -p "$port" -c listen_addresses=127.0.0.1 -c max_connections=300 \
 	-c fsync=off -c full_page_writes=off -c synchronous_commit=on -c shared_buffers=64MB -c max_wal_size=2GB \
-	-c autovacuum=off -c log_lock_waits=on >"$1/log" 2>&1 &
+	-c autovacuum=off -c log_lock_waits=on "$@" >"$dir/log" 2>&1 &
 server=$!
 cat >/dev/null
 kill -INT $server
 wait $server
-rm -rf "$1"`
+rm -rf "$dir"`
 
-func (c *cluster) run(owner *syscall.Credential) error {
+func (c *cluster) run(owner *syscall.Credential, more []string) error {
 	held, alive, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	shell := exec.Command("/bin/sh", "-c", runUntilEOF, filepath.Join(binaries, "postgres"), c.dir, strconv.Itoa(c.port))
+	for _, setting := range more {
+		shell.Args = append(shell.Args, "-c", setting)
+	}
 	shell.Dir, shell.Stdin = c.dir, held
 	shell.SysProcAttr = &syscall.SysProcAttr{Credential: owner, Setpgid: true}
 	if err := shell.Start(); err != nil {
 		return fmt.Errorf("starting PostgreSQL: %w", err)
 	}
-	c.alive = alive
+	c.alive, c.shell = alive, shell
 	return held.Close()
+}
+
+// stop ends the server, and waits until it and its directory are gone.
+func (c *cluster) stop() error {
+	return errors.Join(c.alive.Close(), c.shell.Wait())
 }
 
 // wait waits until the server answers.

@@ -3,7 +3,8 @@
 //
 // The cluster lives in a directory of its own, listens on a unix socket and a
 // free loopback port, and goes with the process, however that ends. It does not
-// sync to the disk: whoever tests crashes needs a cluster of another kind.
+// sync to the disk: whoever tests crashes takes a cluster of the test's own (Own),
+// which does, and a Proxy for a bad network.
 //
-// Start with Database.
+// Start with Database; with Own for faults.
 package pgtest

@@ -2,6 +2,7 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -11,7 +12,7 @@ import (
 )
 
 // server is this process's cluster, started by whoever asks first.
-var server = sync.OnceValues(start)
+var server = sync.OnceValues(func() (cluster, error) { return start() })
 
 // databases counts those that were made, for their names.
 var databases atomic.Int64
@@ -72,4 +73,15 @@ func (c cluster) tell(t testing.TB, statement string) {
 	if err := conn.Close(ctx); err != nil {
 		t.Errorf("pgtest: %v", err)
 	}
+}
+
+// yes asks the server something, on a connection of its own.
+func (c cluster) yes(question string) (answer bool, err error) {
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, c.url("postgres"))
+	if err != nil {
+		return false, err
+	}
+	err = conn.QueryRow(ctx, question).Scan(&answer)
+	return answer, errors.Join(err, conn.Close(ctx))
 }
