@@ -43,20 +43,50 @@ func (p *parts) leave(ctx context.Context) error {
 const sharedLog = "file"
 
 // logName names this data directory's security log in the database. Over a
-// shared one each directory has its own, and keeps its name in a file.
+// shared one each directory has its own, and keeps its name in a file. A log whose
+// name is lost is not given another: under that one nothing would tell what was cut
+// off its end.
 func logName(c config.Config, rand io.Reader, now time.Time) (string, error) {
+	name, err := knownLogName(c)
+	if errors.Is(err, fs.ErrNotExist) && exists(filepath.Join(c.DataDir, logFile)) {
+		return "", fmt.Errorf("the file %s, which names the security log beside it in the database, is not there: put it back; "+
+			"to bring an embedded installation there, run countersign move; to begin a new log, move %s away",
+			filepath.Join(c.DataDir, instanceFile), logFile)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nameLog(c, rand, now)
+	}
+	return name, err
+}
+
+// nameLog gives the log in a data directory its name.
+func nameLog(c config.Config, rand io.Reader, now time.Time) (string, error) {
 	name, err := knownLogName(c)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return name, err
 	}
 	id, err := keyring.NewID(now, rand)
+	if err == nil {
+		err = writeWhole(filepath.Join(c.DataDir, instanceFile), id+"\n")
+	}
 	if err != nil {
 		return "", fmt.Errorf("naming this instance's security log: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(c.DataDir, instanceFile), []byte(id+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("naming this instance's security log: %w", err)
-	}
 	return sharedLog + "@" + id, nil
+}
+
+// writeWhole makes a file that has all of the text or is not there, whenever the
+// power fails.
+func writeWhole(path, text string) error {
+	file, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // knownLogName is logName for who only reads: fs.ErrNotExist where no server
@@ -69,5 +99,10 @@ func knownLogName(c config.Config) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading which instance's security log it is: %w; give data_dir the directory of the instance that wrote it", err)
 	}
-	return sharedLog + "@" + strings.TrimSpace(string(id)), nil
+	name := strings.TrimSpace(string(id))
+	if !keyring.ValidID(name) {
+		return "", fmt.Errorf("the file %s names no security log: put back what was in it; to begin a new log, move it and %s away",
+			filepath.Join(c.DataDir, instanceFile), logFile)
+	}
+	return sharedLog + "@" + name, nil
 }

@@ -43,7 +43,7 @@ func Move(ctx context.Context, c config.Config, o Options, stdout io.Writer) (er
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	// The log stays where it is, and goes on under the name that it has among many.
-	log, err := logName(c, rand.Reader, time.Now())
+	log, err := nameLog(c, rand.Reader, time.Now())
 	if err != nil {
 		return err
 	}

@@ -65,8 +65,14 @@ func (u *upkeep) run(ctx context.Context) {
 	}
 }
 
+// finishTime is how long the last counts may take: a database that is out of reach
+// must not keep a server from its end.
+const finishTime = 5 * time.Second
+
 // finish keeps what was counted until the end.
 func (u *upkeep) finish(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, finishTime)
+	defer cancel()
 	if err := u.review.keep(ctx); err != nil {
 		u.options.Log.Error("the last counts are lost", "error", err)
 	}

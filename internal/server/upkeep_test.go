@@ -141,3 +141,22 @@ func TestC73DatabaseLostAndFoundIsTold(t *testing.T) {
 		t.Errorf("told %v, want %v", told, want)
 	}
 }
+
+// outOfReach answers nothing until nobody waits any more.
+type outOfReach struct{ nothingToReview }
+
+func (outOfReach) attend(context.Context) error { return nil }
+func (outOfReach) keep(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+func (o outOfReach) leave(ctx context.Context) error { return o.keep(ctx) }
+
+// A database that does not answer, or not even refuse, keeps no server from its end.
+func TestUpkeepFinishesWithoutADatabase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := keptUp(&sweepable{}, new([]event.Name))
+		u.present, u.review = outOfReach{}, outOfReach{}
+		u.finish(context.Background()) // a bubble in which all wait for ever fails
+	})
+}

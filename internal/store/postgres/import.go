@@ -99,6 +99,9 @@ func prepareEmpty(ctx context.Context, tx pgx.Tx) error {
 
 // Append implements store.Target.
 func (i *Import) Append(ctx context.Context, t store.Table, rows []store.Row, from, to store.Progress) error {
+	if err := i.makeRoom(ctx, t, rows); err != nil {
+		return err
+	}
 	return i.write(ctx, "adding rows", func(tx pgx.Tx) error {
 		moved, err := tx.Exec(ctx, "UPDATE moves SET table_name = $1, rows = $2 WHERE table_name = $3 AND rows = $4 AND NOT finished",
 			to.Table, to.Rows, from.Table, from.Rows)
@@ -116,6 +119,40 @@ func (i *Import) Append(ctx context.Context, t store.Table, rows []store.Row, fr
 		}))
 		return err
 	})
+}
+
+// mostPartitions bounds what makeRoom makes: rows of clocks that jumped are to be
+// found where they would be else.
+const mostPartitions = 40
+
+// makeRoom makes the partitions that rows of long ago belong to, such as a year's
+// events. In the partition for what is in no stretch each of them would be swept by
+// itself, and whenever a partition is made all of them would be looked at, while
+// nobody may use the table.
+func (i *Import) makeRoom(ctx context.Context, t store.Table, rows []store.Row) error {
+	n := slices.IndexFunc(partitionedTables[:], func(p partitioned) bool { return p.table == t.Name })
+	if n < 0 || len(rows) == 0 {
+		return nil
+	}
+	p, id := partitionedTables[n], slices.Index(t.Names(), "id")
+	p.ahead = 0
+	has, err := i.s.partitions(ctx, p.table)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		text, _ := row[id].(string)
+		at, dated := timeOf(text)
+		name := p.name(p.starts(at))
+		if !dated || slices.Contains(has, name) || len(has) >= mostPartitions {
+			continue
+		}
+		if err := i.s.makePartitions(ctx, p, has, at); err != nil {
+			return err
+		}
+		has = append(has, name)
+	}
+	return nil
 }
 
 // Finish implements store.Target.

@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/internal/store"
+	"github.com/countersign/countersign/internal/store/postgres/pgtest"
 )
 
 // stays are the tables that no move fills.
@@ -83,5 +85,62 @@ func TestImportBehindPgBouncer(t *testing.T) {
 	}
 	if err := i.Append(t.Context(), store.Tables()[0], nil, store.Progress{}, at); err == nil {
 		t.Error("a run that another one has passed goes on")
+	}
+}
+
+// A year's events lie by months also where they come at once; what has no time, or
+// is of too many, lies in the other partition.
+func TestOldRowsGetTheirPartitions(t *testing.T) {
+	url := pgtest.Copy(t, schema(t))
+	i, err := OpenImport(t.Context(), Options{URL: url, Conns: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := i.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	at, err := i.Begin(t.Context(), "an installation")
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := store.Tables()[slices.IndexFunc(store.Tables(), func(t store.Table) bool { return t.Name == "events" })]
+	var rows []store.Row
+	add := func(id string) {
+		row := make(store.Row, len(events.Columns))
+		for n, c := range events.Columns {
+			switch {
+			case c.Name == "id":
+				row[n] = id
+			case c.Kind == store.Text:
+				row[n] = ""
+			case c.Kind == store.Integer:
+				row[n] = int64(len(rows) + 1)
+			case c.Kind == store.Boolean:
+				row[n] = false
+			default:
+				row[n] = []byte{}
+			}
+		}
+		rows = append(rows, row)
+	}
+	june := time.Date(2021, 6, 15, 0, 0, 0, 0, time.UTC)
+	first, second, undated, last := dated(t, june), dated(t, june.AddDate(0, 1, 0)), "undated", dated(t, june.AddDate(9, 0, 0))
+	add(first)
+	add(second)
+	add(undated)
+	for n := range mostPartitions {
+		add(dated(t, june.AddDate(0, 2+n, 0)))
+	}
+	add(last)
+	if err := i.Append(t.Context(), events, rows, at, store.Progress{Table: "events", Rows: int64(len(rows))}); err != nil {
+		t.Fatal(err)
+	}
+	conn := watcherOf(t, url)
+	for id, want := range map[string]string{first: "events_202106", second: "events_202107", undated: "events_other", last: "events_other"} {
+		if got := where(t, conn, "events", id); !slices.Equal(got, []string{want}) {
+			t.Errorf("%s is in %v, want %s", id, got, want)
+		}
 	}
 }

@@ -92,6 +92,17 @@ func TestAnyTextIsStored(t *testing.T) {
 	}
 }
 
+// No attempt to connect hangs for minutes.
+func TestConnectingIsBounded(t *testing.T) {
+	for more, want := range map[string]time.Duration{"": connectTimeout, "&connect_timeout=7": 7 * time.Second} {
+		var got time.Duration
+		open(t, Options{URL: database(t) + more, configure: func(c *pgxpool.Config) { got = c.ConnConfig.ConnectTimeout }})
+		if got != want {
+			t.Errorf("with %q: %s, want %s", more, got, want)
+		}
+	}
+}
+
 // A password of the URL is in no error.
 func TestErrorsHideThePassword(t *testing.T) {
 	_, err := Open(t.Context(), Options{URL: "postgres://user:hunter2@127.0.0.1:1/db?sslmode=disable&connect_timeout=2"})

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/keyring"
 )
 
 // partitioned is a table that only grows at its end: a stretch of time is a
@@ -62,6 +64,13 @@ func firstID(at time.Time) string {
 	return fmt.Sprintf("%08x-%04x", ms>>16, ms&0xffff)
 }
 
+// timeOf is the time that a UUIDv7 begins with.
+func timeOf(id string) (at time.Time, dated bool) {
+	b, ok := keyring.ParseID(id)
+	ms := binary.BigEndian.Uint64(b[:8]) >> 16
+	return time.UnixMilli(int64(ms)).UTC(), ok && b[6]>>4 == 7
+}
+
 // changeWait is how long a partition waits for those who use its table: who comes
 // behind waits with it. The next sweep tries again.
 const changeWait = 250 * time.Millisecond
@@ -69,8 +78,11 @@ const changeWait = 250 * time.Millisecond
 // The server's words for what a later sweep may do (SQLSTATE).
 const (
 	lockNotAvailable = "55P03"
+	queryCanceled    = "57014" // it took longer than a statement may
 	checkViolation   = "23514" // rows of the stretch are in the other partition, till they go
 )
+
+var leftForLater = []string{lockNotAvailable, queryCanceled, checkViolation, undefinedTable}
 
 // makePartitions makes what is missing around a time and ahead of it.
 func (s *Store) makePartitions(ctx context.Context, p partitioned, has []string, now time.Time) error {
@@ -129,7 +141,7 @@ func (s *Store) changePartition(ctx context.Context, doing string, change func(*
 		change(tx)
 	})
 	var told *pgconn.PgError
-	if errors.As(err, &told) && (told.Code == lockNotAvailable || told.Code == checkViolation || told.Code == undefinedTable) {
+	if errors.As(err, &told) && slices.Contains(leftForLater, told.Code) {
 		s.log.Debug("a partition is left to a later sweep", "error", err)
 		return nil
 	}

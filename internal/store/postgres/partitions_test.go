@@ -92,11 +92,15 @@ func TestC78EventsGoByMonth(t *testing.T) {
 			t.Errorf("%s is in %v, want %s", id, got, want)
 		}
 	}
+	over := time.Date(2031, 6, 1, 0, 0, 0, 0, time.UTC).Add(time.Millisecond) // May is, and a year
+	sweepOnce(t, s, keeping(over))
+	if got := where(t, conn, "events", first); len(got) != 1 {
+		t.Error("an event went before any sink could claim it")
+	}
 	claim := core.Claim{Holder: "a", Limit: 1, Lease: time.Minute, Now: may}
 	if got, err := s.ClaimEvents(t.Context(), "log", claim); err != nil || len(got) != 1 {
 		t.Fatalf("claimed %v, %v", got, err)
 	}
-	over := time.Date(2031, 6, 1, 0, 0, 0, 0, time.UTC).Add(time.Millisecond) // May is, and a year
 	sweepOnce(t, s, keeping(over))
 	if got := where(t, conn, "events", first); len(got) != 1 {
 		t.Error("an event went that a sink has not settled")
@@ -166,6 +170,10 @@ func TestRowsInTheWayOfAPartition(t *testing.T) {
 	if _, err := s.ClaimEvents(t.Context(), "log", core.Claim{Holder: "a", Limit: 1, Lease: time.Minute, Now: at}); err != nil {
 		t.Fatal(err)
 	}
+	sweepOnce(t, s, keeping(at.AddDate(1, 0, 1)))
+	if got := where(t, conn, "events", id); len(got) != 1 {
+		t.Error("an event went that a sink has not settled")
+	}
 	in := core.SettleEvents{Sink: "log", Holder: "a", Through: id, Now: at}
 	if got, err := s.SettleEvents(t.Context(), in); err != nil || got != core.Done {
 		t.Fatalf("settling: %q, %v", got, err)
@@ -195,6 +203,24 @@ func TestSweepGivesWay(t *testing.T) {
 	if err := busy.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	sweepOnce(t, s, keeping(at))
+	if has := partitionsOf(t, s, "events"); !slices.Contains(has, "events_203005") {
+		t.Errorf("the partitions are %v", has)
+	}
+}
+
+// Whoever has no time for a partition now starts and sweeps all the same.
+func TestPartitionThatTakesTooLongIsLeft(t *testing.T) {
+	w := &wire{}
+	url := pgtest.Copy(t, schema(t))
+	s := open(t, Options{URL: url, configure: w.tap})
+	w.refuses(queryCanceled, 1_000_000, "create table")
+	at := time.Date(2030, 5, 31, 12, 0, 0, 0, time.UTC)
+	sweepOnce(t, s, keeping(at))
+	if w.refused.Load() == 0 {
+		t.Error("no partition was tried")
+	}
+	w.refuses("", 0, "")
 	sweepOnce(t, s, keeping(at))
 	if has := partitionsOf(t, s, "events"); !slices.Contains(has, "events_203005") {
 		t.Errorf("the partitions are %v", has)

@@ -1,10 +1,12 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -205,14 +207,22 @@ func (tx *tx) rollback() error {
 // statement or the commit failed, nothing happened; where its answer was lost,
 // or it was being shut down, nobody knows.
 func (tx *tx) commitError() error {
-	var told *pgconn.PgError
-	if errors.As(tx.err, &told) && told.Severity == "ERROR" {
+	if refused(tx.err) {
 		return tx.rollback()
 	}
 	if pgconn.SafeToRetry(tx.err) {
 		return tx.err // nothing was sent
 	}
 	return fmt.Errorf("committing: %w: %w", core.ErrUncertain, tx.err)
+}
+
+// refused tells whether the server itself has said that the transaction failed.
+// The severity is in the server's language (lc_messages) but for where it says it
+// in English beside. Who says that a connection failed (class 08, PgBouncer too)
+// knows nothing of the transaction.
+func refused(err error) bool {
+	var told *pgconn.PgError
+	return errors.As(err, &told) && cmp.Or(told.SeverityUnlocalized, told.Severity) == "ERROR" && !strings.HasPrefix(told.Code, "08")
 }
 
 // collect queues a query whose rows become a slice.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/countersign/countersign/internal/core"
 )
 
@@ -25,6 +27,30 @@ func TestLostAnswerIsUncertain(t *testing.T) {
 	}
 	if _, err := s.Challenge(t.Context(), c.ID); err != nil {
 		t.Fatalf("it was committed, yet: %v", err)
+	}
+}
+
+// What the server says of a commit is understood in any language that it speaks.
+// PgBouncer, between the two, says in its own words that it has lost the server.
+func TestRefusalIsUnderstood(t *testing.T) {
+	for _, each := range []struct {
+		severity, english, code string
+		want                    bool
+	}{
+		{"ERROR", "ERROR", uniqueViolation, true},
+		{"FEHLER", "ERROR", uniqueViolation, true},
+		{"ERROR", "", uniqueViolation, true}, // a server before 9.6, and PgBouncer
+		{"FATAL", "FATAL", "57P01", false},   // shut down
+		{"FATAL", "FATAL", uniqueViolation, false},
+		{"ERROR", "", "08P01", false},
+	} {
+		err := fmt.Errorf("sending: %w", &pgconn.PgError{Severity: each.severity, SeverityUnlocalized: each.english, Code: each.code})
+		if got := refused(err); got != each.want {
+			t.Errorf("%+v: %t", each, got)
+		}
+	}
+	if refused(errors.New("reset by peer")) {
+		t.Error("a lost connection is no word of the server's")
 	}
 }
 

@@ -128,6 +128,13 @@ func eventsNotHolder(w *world) {
 	equal(w, "the head", do(w, w.store.LogHead, "file"), in.Head)
 	w.advance(time.Minute)
 	equal(w, "claimed once settled", len(w.claimEvents("file", "b", 10)), 0)
+	w.outcome(do(w, w.store.SettleEvents, in), core.Done) // its answer was lost
+
+	told = w.tellSome(2)
+	equal(w, "claimed one of two", w.claimEvents("file", "b", 1), told[:1])
+	w.outcome(do(w, w.store.SettleEvents, w.settleEvents("file", "b", told)), core.NotHolder)
+	w.advance(time.Minute)
+	equal(w, "more than was claimed is not settled", w.claimEvents("file", "b", 10), told)
 }
 
 func headKept(w *world) {

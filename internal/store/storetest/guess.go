@@ -190,20 +190,25 @@ func decoyNeverOpens(j judged) func(*world) {
 
 func opensForItsSession(w *world) {
 	owner := w.account()
-	others := map[string]string{"the owner's other session": w.login(owner).ID, "somebody else's": w.account().session.ID}
-	for _, p := range []core.Purpose{core.PurposePhoneChange, core.PurposeReauthentication} {
-		phone := owner.Phone
-		judge := judgeReauthentication
-		if p == core.PurposePhoneChange {
-			phone, judge = w.newNumber(), judgePhoneChange
+	others := map[string]string{
+		"the owner's other session": w.login(owner).ID, "somebody else's": w.account().session.ID, "no session": "",
+	}
+	for name, j := range judgedBy() {
+		c := j.begin(w)
+		if c.SessionID != "" { // its owner is this one
+			c = w.beginAs(owner, j.purpose, c.Phone)
 		}
-		c := w.beginAs(owner, p, phone)
-		unchanged := w.watch(watched{user: owner.ID, phone: phone.Key, challenges: []string{c.ID}})
+		unchanged := w.watch(watched{user: c.UserID, phone: c.Phone.Key, challenges: []string{c.ID}})
 		for whose, id := range others {
-			g := w.guess(c, right)
-			g.SessionID = id
-			if got := judge(w, c, g); got.Outcome != core.NotFound {
-				w.t.Errorf("%s by %s: %q, want not found", p, whose, got.Outcome)
+			if id == c.SessionID { // begun by nobody's, redeemed by nobody's
+				continue
+			}
+			for _, code := range []string{wrong, right} {
+				g := w.guess(c, code)
+				g.SessionID = id
+				if got := j.judge(w, c, g); got.Outcome != core.NotFound {
+					w.t.Errorf("a %s by %s, the %s code: %q, want not found", name, whose, code, got.Outcome)
+				}
 			}
 		}
 		unchanged()

@@ -14,6 +14,7 @@ func signups(f flow) {
 	f.shows("C55 leaves an account that exists as it was", signupFindsAccount)
 	f.shows("C54 voids the other open signups of the number", signupVoidsOthers)
 	f.shows("spends the code at a disabled account", signupDisabled)
+	f.shows("spends the code at an account that came to be and was disabled", signupDisabledMeanwhile)
 	f.shows("C25 spends the code when the account has changed since", signupStale)
 	f.shows("spends the code when the account is gone", signupOfDeleted)
 	f.shows("makes nothing of a wrong code", signupWrong)
@@ -97,6 +98,20 @@ func signupDisabled(w *world) {
 	_, _, err := w.store.Session(w.ctx, in.Session.ID)
 	w.missing("the session", err)
 	w.wrote()
+	w.outcome(do(w, w.store.RedeemSignup, w.redeemSignup(c)).Outcome, core.Spent)
+}
+
+func signupDisabledMeanwhile(w *world) {
+	owner := w.account()
+	w.disable(owner)
+	c := w.beginSignup(owner.Phone) // its flow had looked before, when the number was nobody's
+	in := w.redeemSignup(c)
+	got := do(w, w.store.RedeemSignup, in)
+
+	w.outcome(got.Outcome, core.Disabled)
+	equal(w, "the user", got.User, w.user(owner.ID))
+	_, _, err := w.store.Session(w.ctx, in.Session.ID)
+	w.missing("the session", err)
 	w.outcome(do(w, w.store.RedeemSignup, w.redeemSignup(c)).Outcome, core.Spent)
 }
 
