@@ -32,6 +32,15 @@ func TestNginxAsThePageHasIt(t *testing.T) {
 		t.Errorf("a client at 127.0.0.2 behind nginx is seen at %s", got)
 	}
 
+	// One who sends forwarding headers along hides behind none of them.
+	for _, forged := range []http.Header{{"Forwarded": {"for=192.0.2.9"}}, {"X-Forwarded-For": {"192.0.2.9"}}} {
+		set = balancer.must(t, http.StatusOK, http.MethodPost, "/v1/token/refresh", ask{body: members{"refresh_token": set.text("refresh_token")}, header: forged})
+		sessions = balancer.must(t, http.StatusOK, http.MethodGet, "/v1/sessions", ask{bearer: set.text("access_token")})
+		if got := sessions.text("sessions.0.ip_address"); got != "127.0.0.2" {
+			t.Errorf("a client at 127.0.0.2 that sends %v is seen at %s", forged, got)
+		}
+	}
+
 	f.all[0].kill()
 	for range 20 {
 		set = balancer.must(t, http.StatusOK, http.MethodPost, "/v1/token/refresh", ask{body: members{"refresh_token": set.text("refresh_token")}})

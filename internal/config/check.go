@@ -202,7 +202,11 @@ func exactOrigin(origin string) bool {
 
 func (l *loader) checkKeysAndFiles(c *Config) {
 	if c.MasterKey.Reveal() != "" {
-		if _, err := keyring.ParseMasters(c.MasterKey.Reveal()); err != nil {
+		masters, err := keyring.ParseMasters(c.MasterKey.Reveal())
+		if err == nil {
+			_, err = keyring.New(masters) // refuses a key that is listed twice
+		}
+		if err != nil {
 			l.refuseSetting("master_key", "%v", err)
 		}
 	}

@@ -97,7 +97,7 @@ func knownLogName(c config.Config) (string, error) {
 	}
 	id, err := os.ReadFile(filepath.Join(c.DataDir, instanceFile))
 	if err != nil {
-		return "", fmt.Errorf("reading which security log is in %s: %w", c.DataDir, err)
+		return "", fmt.Errorf("reading which instance's security log it is: %w; give data_dir the directory of the instance that wrote it", err)
 	}
 	name := strings.TrimSpace(string(id))
 	if !keyring.ValidID(name) {

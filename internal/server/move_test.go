@@ -13,6 +13,7 @@ import (
 
 	"github.com/countersign/countersign/internal/config"
 	"github.com/countersign/countersign/internal/event"
+	"github.com/countersign/countersign/internal/keyring"
 	"github.com/countersign/countersign/internal/store/postgres/pgtest"
 )
 
@@ -107,6 +108,16 @@ func TestServerGoesOnAfterMove(t *testing.T) {
 	log := []string{filepath.Join(after.DataDir, logFile)}
 	if err := VerifyLog(t.Context(), after, Options{}, log, false, &verdict); err != nil {
 		t.Errorf("the log: %v\n%s", err, verdict.String())
+	}
+	elsewhere := after
+	elsewhere.DataDir = t.TempDir()
+	master, err := os.ReadFile(filepath.Join(after.DataDir, masterFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere.MasterKey = keyring.Secret(master)
+	if err := VerifyLog(t.Context(), elsewhere, Options{}, log, false, &verdict); err == nil || !strings.Contains(err.Error(), "give data_dir") {
+		t.Errorf("the log, without the directory that says whose it is: %v", err)
 	}
 }
 

@@ -52,6 +52,7 @@ func newUpkeep(p *parts, peers *dialect.Peers, o Options) *upkeep {
 
 // run keeps up until ctx ends.
 func (u *upkeep) run(ctx context.Context) {
+	u.limiter(ctx) // a redis_url that leads nowhere does not stop a start: it is told at once
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {

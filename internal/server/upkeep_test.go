@@ -83,6 +83,29 @@ func TestC102SweepsEveryMinuteUntilNothingIsLeft(t *testing.T) {
 	})
 }
 
+// Redis is asked for at once: where it was never there, readiness tells so from
+// the start.
+func TestUpkeepAsksForRedisAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []event.Name
+		asked := 0
+		u := keptUp(&sweepable{}, &told)
+		u.limiter = func(context.Context) { asked++ }
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			u.run(ctx)
+			close(ended)
+		}()
+		synctest.Wait()
+		if asked != 1 {
+			t.Errorf("asked %d times before any time has passed, want once", asked)
+		}
+		cancel()
+		<-ended
+	})
+}
+
 // The keys are looked after whenever the database answers, and no fault there
 // keeps the rest from being done.
 func TestUpkeepLooksAfterTheKeys(t *testing.T) {
