@@ -2,10 +2,13 @@ package server
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/countersign/countersign/internal/keyring"
 	"github.com/countersign/countersign/internal/store/postgres/pgtest"
 )
 
@@ -46,5 +49,28 @@ func TestTwoInstancesDoNotShareADataDirectory(t *testing.T) {
 	refused(t, c, "another server", c.DataDir)
 	if err := s.Stop(context.Background()); err != nil {
 		t.Error(err)
+	}
+}
+
+// A database_url that leads to an empty database is a slip: no command but the
+// server's begins an installation there, or finds a log's end.
+func TestAnEmptyDatabaseIsNoInstallation(t *testing.T) {
+	c := settings(t, t.TempDir(), "DATABASE_URL="+pgtest.Database(t), "MASTER_KEY="+newMaster())
+	once(t, c)
+	log, elsewhere := []string{filepath.Join(c.DataDir, logFile)}, c
+	if err := VerifyLog(t.Context(), c, Options{}, log, false, io.Discard); err != nil {
+		t.Error(err)
+	}
+	elsewhere.DatabaseURL = keyring.Secret(pgtest.Database(t))
+	err := CreateAPIKey(t.Context(), elsewhere, NewAPIKey{Name: "n", Scopes: []string{"stats:read"}}, io.Discard, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "holds no installation") {
+		t.Errorf("an API key: %v", err)
+	}
+	err = VerifyLog(t.Context(), elsewhere, Options{}, log, false, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "knows no end of this log") {
+		t.Errorf("the log: %v", err)
+	}
+	if err := VerifyLog(t.Context(), elsewhere, Options{}, log, true, io.Discard); err != nil {
+		t.Errorf("a part of the log: %v", err)
 	}
 }

@@ -44,7 +44,7 @@ func newLimiter(c config.Config, p *parts) (*limiter, error) {
 func (p *parts) limiterChanged(lost bool, err error) {
 	part := event.Attributes{"part": "limiter"}
 	if lost {
-		p.options.Log.Error("Redis does not answer: each instance limits to its share", "error", err)
+		p.options.Log.Error("Redis does not answer as it should: each instance limits to its share", "setting", "redis_url", "error", err)
 		p.traffic(event.DependencyLost, event.Failure, part)
 		return
 	}
@@ -57,5 +57,5 @@ func (l *limiter) warning() string {
 	if l.lost() == nil {
 		return ""
 	}
-	return "limiter: Redis does not answer, each instance limits to its share"
+	return "limiter: Redis does not answer as it should (the log tells why; redis_url says where it is), each instance limits to its share"
 }

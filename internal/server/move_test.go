@@ -84,6 +84,10 @@ func TestServerGoesOnAfterMove(t *testing.T) {
 		t.Errorf("a command over the old database: %v", err)
 	}
 
+	if err := Backup(t.Context(), before, filepath.Join(t.TempDir(), "copy"), &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "has moved") {
+		t.Errorf("a backup of the old database: %v", err)
+	}
+
 	base = "http://" + start(t, after, o).Addr()
 	if !lockedOut(t, base) {
 		t.Error("the lock does not hold")

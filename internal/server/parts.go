@@ -110,6 +110,9 @@ func (p *parts) openStore(ctx context.Context, c config.Config, alone bool) (err
 	if err != nil {
 		return fmt.Errorf("reading the stored keys: %w", err)
 	}
+	if len(stored) == 0 && shared(c) && !alone {
+		return fmt.Errorf("%s holds no installation: check it, or start the server first", databaseName(c))
+	}
 	if len(stored) == 0 && exists(filepath.Join(c.DataDir, logFile)) {
 		return notEmptyBeside(c)
 	}

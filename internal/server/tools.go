@@ -24,6 +24,9 @@ func Backup(ctx context.Context, c config.Config, target string, stdout io.Write
 	if err := haveDatabase(c); err != nil {
 		return err
 	}
+	if err := refuseMoved(c); err != nil {
+		return err
+	}
 	if err := sqlite.Backup(ctx, path, target); err != nil {
 		return err
 	}
@@ -92,6 +95,10 @@ func VerifyLog(ctx context.Context, c config.Config, o Options, files []string, 
 			return err
 		}
 		return ErrLogBroken
+	}
+	if !part && head.File == "" {
+		return fmt.Errorf("%d lines, all as they were written, but %s knows no end of this log, so that a cut one would not show: "+
+			"check the settings, or give --part to leave the end out", report.Lines, databaseName(c))
 	}
 	_, err = fmt.Fprintf(stdout, "%d lines, all as they were written.\n", report.Lines)
 	return err
