@@ -84,6 +84,9 @@ func databaseProblem(text string) string {
 	if given.Has("host") {
 		hosts = given.Get("host")
 	}
+	if hosts == "" || given.Has("service") { // the library would look for them in PGHOST and in files
+		return "names no host: write it before the /, or host=/run/postgresql behind the ? for a socket"
+	}
 	for host := range strings.SplitSeq(hosts, ",") {
 		if problem := portProblem(host); problem != "" && !given.Has("host") {
 			return problem
@@ -107,5 +110,5 @@ func databaseProblem(text string) string {
 // here tells whether a database's host, with its port or without, or the folder
 // of its socket, is on this machine.
 func here(host string) bool {
-	return host == "" || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "%2F") || LoopbackHost(host) || Loopback(host)
+	return strings.HasPrefix(host, "/") || strings.HasPrefix(host, "%2F") || LoopbackHost(host) || Loopback(host)
 }

@@ -26,6 +26,8 @@ func TestC92WhereInstancesMeet(t *testing.T) {
 		{"REDIS_URL=redis://:hunter2@127.0.0.1:6379/sessions", "number of a database"},
 		{"REDIS_URL=redis://:hunter2@127.0.0.1:6379?db=-1", "number of a database"},
 		{"REDIS_URL=redis://:hunter2%zz@127.0.0.1:6379", "escape what is special"},
+		{"DATABASE_URL=postgres://u:hunter2@/d", "names no host"},
+		{"DATABASE_URL=postgres:///d?service=other", "names no host"},
 		{"REDIS_URL=http://:hunter2@127.0.0.1", "must begin with rediss://"},
 		{"REDIS_URL=hunter2", "must begin with rediss://"},
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"path/filepath"
 	"time"
 
@@ -66,6 +67,9 @@ func (s *Server) warn() {
 	if len(c.TrustedProxies) == 0 && config.Loopback(c.Listen) && s.proxied() {
 		log.Warn("clients seem to come through a proxy, and none is trusted: limits by address count everybody as one; list it in trusted_proxies",
 			"public_url", c.PublicURL)
+	}
+	if u, err := url.Parse(c.RedisURL.Reveal()); err == nil && u.Scheme == "redis" && !config.LoopbackHost(u.Hostname()) {
+		log.Warn("Redis is asked in the clear: where the network between is not yours, say rediss:// in redis_url")
 	}
 	if c.LimitsDisabled {
 		log.Warn("rate limits, delays and locks are off")
