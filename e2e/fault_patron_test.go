@@ -189,7 +189,8 @@ func (p *patron) changePassword(d *device) {
 func (p *patron) logout(d *device) {
 	scope := []string{"current", "all"}[p.rand.IntN(2)]
 	got, doubt := p.post("/v1/logout", ask{bearer: d.access, body: members{"scope": scope}, header: forwarded(p.number)})
-	if got.status != http.StatusNoContent && !(doubt > 0 && got.text("code") == "invalid_token") {
+	ended := doubt > 0 && got.text("code") == "invalid_token"
+	if got.status != http.StatusNoContent && !ended {
 		p.wrong("a sign-out", got, doubt)
 		return
 	}
