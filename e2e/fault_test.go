@@ -37,7 +37,7 @@ func faults() []fault {
 		{"proxy_delay", "each piece of what instances and PostgreSQL send one another is 25 ms late",
 			"Slower answers, in `countersign_http_request_duration_seconds`.", true, delayPostgres},
 		{"proxy_drop", "all that instances and PostgreSQL send one another is swallowed, and connections that lost something stay silent for ever",
-			"503 after 15 s at the latest, `/readyz` after 2 s: the longest that an operation waits.", true, dropPostgres},
+			"`/readyz` is 503 after 2 s; requests wait 15 s for their answer, and a place in the pool is free 15 s later.", true, dropPostgres},
 		{"proxy_cut", "one answer of ten of PostgreSQL's breaks off in its middle: it has committed, and the instance does not know",
 			"Some 503; clients that ask again get the answer.", true, cutPostgres},
 		{"disk_full", "no file of PostgreSQL's but its log may grow",
