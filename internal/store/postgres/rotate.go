@@ -35,20 +35,22 @@ const renamed = `u.id AS owner, p.phone_key, u.phone_sealed, u.phone_masked, u.p
 
 // RotateSession implements core.Store.
 func (s *Store) RotateSession(ctx context.Context, in core.RotateSession) (core.SessionResult, error) {
-	rotated, err := write(ctx, s, "rotating a session", func(tx *tx, out *core.SessionResult) {
+	untold := func(tx *tx, out *core.SessionResult) {
 		tx.ask(rotate, readRotated(out), append(rotationValues(in), in.OnMoved.ID == "")...)
-	})
+	}
+	rotated, err := write(ctx, s, "rotating a session", untold)
 	if err != nil || rotated.Outcome == core.Done {
 		return rotated, err
 	}
 	return write(ctx, s, "rotating a session", func(tx *tx, out *core.SessionResult) {
 		var held aSession
+		untold(tx, out) // its token may have become the current one just now
 		if in.OnMoved.ID != "" {
 			tx.ask(rotateMoved, readRotated(out), append(tx.eventValues(in.OnMoved), rotationValues(in)...)...)
 		}
 		tx.holdSession(&held, in.SessionID)
 		if tx.look(); out.Outcome == core.Done {
-			tx.queuedEvent = true
+			tx.queuedEvent = in.OnMoved.ID != ""
 			return
 		}
 		*out = tx.notRotated(in, held)
