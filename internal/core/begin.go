@@ -148,16 +148,16 @@ func (c *Core) writeCode(b beginning, ch *Challenge) (keyring.Secret, error) {
 		code, ch.CodeLength = keyring.Secret(fixed), len(fixed)
 	}
 	lang := locale.Match(b.in.Locale, b.caller.Languages)
-	text := keyring.Secret(locale.CodeMessage(lang, string(b.purpose), locale.Vars{
+	text := Text{Code: code, Locale: lang, Body: keyring.Secret(locale.CodeMessage(lang, string(b.purpose), locale.Vars{
 		App: c.settings.AppName, Code: code.Reveal(), Host: c.settings.Host,
 		Minutes: int(c.settings.CodeTTL / time.Minute),
-	}))
+	}))}
 	ch.Sealed, err = SealText(c.ring, c.rand, ch.ID, b.number, text)
 	if err != nil {
 		return "", unavailable("writing a message", err)
 	}
 	ch.CodeMAC = c.ring.CodeMACs(ch.ID, string(ch.Purpose), ch.Phone.Key, code)[0]
-	return text, nil
+	return text.Body, nil
 }
 
 // challengeMessage queues a challenge's own sealed text.

@@ -248,8 +248,8 @@ func TestC10NoWordOfTheUserIsInAMessage(t *testing.T) {
 	want(t, err, "")
 	_, body, err := core.OpenText(h.ring, h.messages()[0])
 	want(t, err, "")
-	if strings.Contains(body.Reveal(), "evil") || strings.Contains(body.Reveal(), "://") {
-		t.Errorf("the message says %q", body.Reveal())
+	if strings.Contains(body.Body.Reveal(), "evil") || strings.Contains(body.Body.Reveal(), "://") {
+		t.Errorf("the message says %q", body.Body.Reveal())
 	}
 }
 
