@@ -169,8 +169,8 @@ func infobipAnswer(a answer, id string) (Sent, error) {
 	}
 	var said struct {
 		Messages []struct {
-			ID      string         `json:"messageId"`
-			Status  infobipStatus  `json:"status"`
+			ID      string        `json:"messageId"`
+			Status  infobipStatus `json:"status"`
 			Details struct {
 				Count int `json:"messageCount"`
 			} `json:"details"`
@@ -255,8 +255,8 @@ func (i *infobip) Receipts(_ context.Context, c Callback) ([]Receipt, error) {
 
 // infobipReport is one of a call.
 type infobipReport struct {
-	ID     string         `json:"messageId"`
-	DoneAt string         `json:"doneAt"`
+	ID     string        `json:"messageId"`
+	DoneAt string        `json:"doneAt"`
 	Status infobipStatus `json:"status"`
 	Error  struct {
 		ID        int   `json:"id"`
