@@ -98,6 +98,8 @@ func Kinds() []Kind {
 		plivoKind(),
 		sinchKind(),
 		telnyxKind(),
+		twilioKind(),
+		twilioVerifyKind(),
 	}
 }
 

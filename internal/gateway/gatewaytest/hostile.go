@@ -3,6 +3,7 @@ package gatewaytest
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -146,6 +147,7 @@ func stalls(status int) func(func()) http.HandlerFunc {
 				w.Write([]byte("{"))
 				w.(http.Flusher).Flush()
 			}
+			io.Copy(io.Discard, r.Body) // a server sees that its client is gone once it has read all
 			cancel()
 			<-r.Context().Done()
 		}
