@@ -100,6 +100,7 @@ func Kinds() []Kind {
 		telnyxKind(),
 		twilioKind(),
 		twilioVerifyKind(),
+		vonageKind(),
 	}
 }
 

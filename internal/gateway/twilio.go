@@ -239,18 +239,11 @@ func (t *twilio) Check(ctx context.Context) []Finding {
 	if a.status == http.StatusNotFound {
 		a.status = http.StatusOK // whoever is told that it is not there was let in
 	}
-	findings := append(probed(a, err), t.settled()...)
-	for i, f := range findings {
-		if f.What != "callback URL" || !f.OK {
-			continue
-		}
-		u, err := url.Parse(t.ReceiptURL)
-		switch {
-		case err != nil || strings.Contains(u.Hostname(), "_"):
-			findings[i] = Finding{What: f.What, Problem: "Twilio calls no host with an underscore in its name"}
-		case t.Value("auth_token") == "":
-			findings[i] = Finding{What: f.What, Problem: "no receipts are asked for: they are signed with the auth_token, which is not set"}
+	found := t.withReceiptKey(append(probed(a, err), t.settled()...), "auth_token")
+	for i, f := range found {
+		if u, err := url.Parse(t.ReceiptURL); f.What == "callback URL" && f.OK && (err != nil || strings.Contains(u.Hostname(), "_")) {
+			found[i] = Finding{What: f.What, Problem: "Twilio calls no host with an underscore in its name"}
 		}
 	}
-	return findings
+	return found
 }
