@@ -147,7 +147,11 @@ func TestC10MessagesAreShort(t *testing.T) {
 	two := []string{"ru", "uk"}
 	eachText(func(lang, what, text string) {
 		n, encoding := Segments(text)
-		if want := 1 + strings.Count(strings.Join(two, " "), lang); n != want && !(n == 1 && want == 2) {
+		most := 1
+		if slices.Contains(two, lang) {
+			most = 2
+		}
+		if n < 1 || n > most {
 			t.Errorf("%s, %s: %d segments of %s: %q", lang, what, n, encoding, text)
 		}
 	})
