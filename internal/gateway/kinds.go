@@ -94,7 +94,9 @@ func (e *SettingError) Error() string { return e.Setting + ": " + e.Problem }
 func Kinds() []Kind {
 	return []Kind{
 		awsKind(),
+		birdKind(),
 		infobipKind(),
+		messagebirdKind(),
 		plivoKind(),
 		sinchKind(),
 		telnyxKind(),
