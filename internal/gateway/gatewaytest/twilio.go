@@ -18,7 +18,7 @@ func NewTwilio(tb testing.TB, account string, secrets map[string]string) *Fake {
 		switch {
 		case r.Method == http.MethodPost && r.Path == root+"/Messages.json":
 		case r.Method == http.MethodGet && poll && isID("SM")(strings.TrimSuffix(message, ".json")):
-			if err := basic(r, secrets); err != nil {
+			if !basic(r, secrets) {
 				return twilioError(401, 20003), nil
 			}
 			return twilioError(404, 20404), nil
@@ -28,7 +28,7 @@ func NewTwilio(tb testing.TB, account string, secrets map[string]string) *Fake {
 		if err := twilioMessage(r); err != nil {
 			return Answer{}, err
 		}
-		if err := basic(r, secrets); err != nil {
+		if !basic(r, secrets) {
 			return twilioError(401, 20003), nil
 		}
 		return Answer{Status: 201, Body: fmt.Sprintf(`{"sid":"SM%032x","status":"queued","error_code":null,"error_message":null,`+
@@ -95,10 +95,11 @@ func NewTwilioVerify(tb testing.TB, service string, secrets map[string]string) *
 			return Answer{}, fmt.Errorf("%s %s", r.Method, r.Path)
 		}
 		values, err := form(r, fields)
-		switch {
-		case err != nil:
+		if err != nil {
 			return Answer{}, err
-		case basic(r, secrets) != nil:
+		}
+		switch {
+		case !basic(r, secrets):
 			return twilioError(401, 20003), nil
 		case values.Has("Code"):
 			return twilioError(404, 20404), nil
@@ -107,17 +108,12 @@ func NewTwilioVerify(tb testing.TB, service string, secrets map[string]string) *
 	})
 }
 
-// basic wants the header of basic authentication, and tells an error where its
-// secret is not the user's.
-func basic(r Request, secrets map[string]string) error {
+// basic tells whether a request has the header of basic authentication, with one of
+// the secrets by user name.
+func basic(r Request, secrets map[string]string) bool {
 	encoded, found := strings.CutPrefix(r.Header.Get("Authorization"), "Basic ")
 	plain, err := base64.StdEncoding.DecodeString(encoded)
-	if !found || err != nil {
-		return errors.New("no basic authentication")
-	}
 	user, secret, _ := strings.Cut(string(plain), ":")
-	if want, known := secrets[user]; !known || want != secret {
-		return errors.New("wrong credentials")
-	}
-	return nil
+	want, known := secrets[user]
+	return found && err == nil && known && want == secret
 }

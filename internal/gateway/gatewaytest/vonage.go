@@ -45,9 +45,12 @@ func vonageError(status int, kind, title string) Answer {
 func (v Vonage) enter(r Request) error {
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !bearer {
-		return basic(r, map[string]string{v.Key: v.Secret})
+		if !basic(r, map[string]string{v.Key: v.Secret}) {
+			return errors.New("wrong key or secret")
+		}
+		return nil
 	}
-	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return err
 	}
