@@ -89,7 +89,7 @@ func newAWS(o Options) (Sender, error) {
 		{"topic_arn", awsTopic, "must be the ARN of an SNS topic, arn:aws:sns:…", true},
 		{"configuration_set", awsSet, "must be 1 to 64 letters, digits, _ and -", true},
 	} {
-		if v := o.Value(s.name); !s.form.MatchString(v) && !(s.optional && v == "") {
+		if v := o.Value(s.name); !s.form.MatchString(v) && (!s.optional || v != "") {
 			return nil, &SettingError{Setting: s.name, Problem: s.problem}
 		}
 	}

@@ -139,7 +139,7 @@ func (i *infobip) Send(ctx context.Context, m Message) (Sent, error) {
 		},
 	}
 	if dlt := i.DLTOf(m); dlt != (DLT{}) {
-		message.Options.Regional = &infobipRegional{infobipIndia{dlt.Entity, dlt.Template}}
+		message.Options.Regional = &infobipRegional{infobipIndia(dlt)}
 	}
 	if to := i.callbackURL(m.ID); to != "" && i.Value("receipt_token") != "" {
 		message.Webhooks = &infobipWebhooks{infobipDelivery{URL: to}, "application/json", m.ID}
