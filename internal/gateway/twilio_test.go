@@ -286,6 +286,11 @@ func TestTwilioReceiptsRefused(t *testing.T) {
 	odd.Set("MessageSid", "SM4915112345678")
 	get := twilioSigned(s, twilioVectorURL, twilioVector())
 	get.Method = http.MethodGet
+	empty := kitSender(t, "twilio", kitOptions(SMS, twilioTestSettings)).(*twilio)
+	empty.Values = nil
+	if _, err := s.Receipts(t.Context(), twilioSigned(empty, twilioVectorURL, twilioVector())); err != ErrForged {
+		t.Errorf("by an empty token, as the unset one before is: %v", err)
+	}
 	if _, err := s.Receipts(t.Context(), twilioSigned(s, twilioVectorURL, other)); err != ErrForged {
 		t.Errorf("of another account: %v", err)
 	}
