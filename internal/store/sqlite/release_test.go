@@ -28,6 +28,11 @@ func TestMessagesOfTheReleaseBefore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer func() {
+			if err := found.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
 		for found.Next() {
 			values, into := make([]any, columns), make([]any, columns)
 			for i := range values {
