@@ -219,7 +219,7 @@ func (s *siege) settle(m core.Message, now time.Time) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.texts[m.ChallengeID] = body.Reveal()
+	s.texts[m.ChallengeID] = body.Body.Reveal()
 	s.sent = append(s.sent, sentMessage{now, m.ChallengeID, m.Country, m.Price})
 }
 

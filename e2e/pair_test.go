@@ -179,7 +179,7 @@ func (p *pair) code(challenge string) keyring.Secret {
 				p.t.Error(err)
 				return ""
 			}
-			p.texts[m.ChallengeID] = body.Reveal()
+			p.texts[m.ChallengeID] = body.Body.Reveal()
 		}
 	}
 	text := p.texts[challenge]

@@ -22,8 +22,12 @@ const (
 // Channel is the way a code travels.
 type Channel string
 
-// ChannelSMS is the only channel so far.
-const ChannelSMS Channel = "sms"
+// The channels.
+const (
+	ChannelSMS      Channel = "sms"
+	ChannelWhatsApp Channel = "whatsapp"
+	ChannelVoice    Channel = "voice"
+)
 
 // DialectNative is the API that /v1 speaks; challenges and sessions remember
 // which one began them.

@@ -174,7 +174,7 @@ func (h *house) code(ch core.Challenge) keyring.Secret {
 				h.t.Fatal(err)
 			}
 			// The origin-bound last line has the code alone.
-			last := body.Reveal()[strings.LastIndex(body.Reveal(), "#"):]
+			last := body.Body.Reveal()[strings.LastIndex(body.Body.Reveal(), "#"):]
 			return keyring.Secret(digits.FindString(last))
 		}
 	}

@@ -99,7 +99,7 @@ func (c *Core) sendingAgain(ctx context.Context, caller Caller, ch Challenge, so
 	if err != nil {
 		return nil, "", unavailable("opening a message", err)
 	}
-	return s, text, nil
+	return s, text.Body, nil
 }
 
 // tooEarly refuses a resend until the next is due; where none is left, until

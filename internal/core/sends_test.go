@@ -235,7 +235,7 @@ func TestMessagesKnowTheirPrice(t *testing.T) {
 	for _, m := range h.messages() {
 		to, text, err := core.OpenText(h.ring, m)
 		want(t, err, "")
-		segments, _ := locale.Segments(text.Reveal())
+		segments, _ := locale.Segments(text.Body.Reveal())
 		price, ok := per[to.E164()]
 		if !ok {
 			price = 8_000

@@ -24,11 +24,28 @@ func NewInbox(keep int) *Inbox {
 // Name is "inbox".
 func (b *Inbox) Name() string { return "inbox" }
 
+// Kind is "inbox": no kind of the operator's list.
+func (b *Inbox) Kind() string { return "inbox" }
+
+// Channel is SMS.
+func (b *Inbox) Channel() Channel { return SMS }
+
+// Receipts are none: who reads the inbox has the message.
+func (b *Inbox) Receipts(context.Context, Callback) ([]Receipt, error) { return nil, ErrNoReceipts }
+
+// Check finds nothing wrong.
+func (b *Inbox) Check(context.Context) []Finding {
+	return []Finding{{What: "development inbox", OK: true}}
+}
+
+// Close does nothing.
+func (b *Inbox) Close() error { return nil }
+
 // Send keeps the message, in place of the oldest where the inbox is full. Its
 // reference is the message's own id. It fails only when ctx has ended.
 func (b *Inbox) Send(ctx context.Context, m Message) (Sent, error) {
 	if err := ctx.Err(); err != nil {
-		return Sent{}, &SendError{Retry: true, Cause: err}
+		return Sent{}, &SendError{Class: Retry, Cause: err}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -103,7 +103,7 @@ func TestInboxAfterTheEnd(t *testing.T) {
 	cancel()
 	_, err := NewInbox(1).Send(ctx, Message{})
 	var refused *SendError
-	if !errors.As(err, &refused) || !refused.Retry || !errors.Is(err, context.Canceled) {
+	if !errors.As(err, &refused) || refused.Class != Retry || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

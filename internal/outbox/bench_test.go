@@ -138,7 +138,7 @@ func (b *bench) beginIn(state core.MessageState, life time.Duration, reason stri
 		b.t.Fatal(err)
 	}
 	id := b.id()
-	sealed, err := core.SealText(b.ring, rand.Reader, id, to, text)
+	sealed, err := core.SealText(b.ring, rand.Reader, id, to, core.Text{Body: text})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -185,7 +185,16 @@ type sender struct {
 	at     []time.Time
 }
 
-func (s *sender) Name() string { return "fake" }
+func (s *sender) Name() string             { return "fake" }
+func (s *sender) Kind() string             { return "fake" }
+func (s *sender) Channel() gateway.Channel { return gateway.SMS }
+func (s *sender) Close() error             { return nil }
+
+func (s *sender) Check(context.Context) []gateway.Finding { return nil }
+
+func (s *sender) Receipts(context.Context, gateway.Callback) ([]gateway.Receipt, error) {
+	return nil, gateway.ErrNoReceipts
+}
 
 func (s *sender) Send(ctx context.Context, m gateway.Message) (gateway.Sent, error) {
 	s.mu.Lock()

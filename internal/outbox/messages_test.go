@@ -73,7 +73,7 @@ func TestC51ThreeTriesAMessage(t *testing.T) {
 		sink := &memory{name: "memory"}
 		b.sinks = []event.Sink{sink}
 		b.sender.answers(func(gateway.Message) error {
-			return &gateway.SendError{Retry: true, Cause: errors.New("busy")}
+			return &gateway.SendError{Class: gateway.Retry, Cause: errors.New("busy")}
 		})
 		b.run()
 		start := time.Now()
@@ -122,7 +122,9 @@ func TestRefusedMessageIsNotTriedAgain(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		sink := &memory{name: "memory"}
 		b.sinks = []event.Sink{sink}
-		b.sender.answers(func(gateway.Message) error { return &gateway.SendError{Cause: errors.New("no such number")} })
+		b.sender.answers(func(gateway.Message) error {
+			return &gateway.SendError{Class: gateway.Final, Cause: errors.New("no such number")}
+		})
 		b.run()
 		b.begin(10*time.Minute, "")
 		time.Sleep(40 * time.Second)
@@ -231,7 +233,11 @@ func TestC75NothingSecretIsTold(t *testing.T) {
 		sink := &memory{name: "memory"}
 		b.sinks = []event.Sink{sink}
 		b.sender.answers(func(m gateway.Message) error {
-			return &gateway.SendError{Retry: b.sender.count() < 3, Cause: fmt.Errorf("cannot send %q to %s (0049 151 12345678, tel:49-151-1234-5678): 731942 %s",
+			class := gateway.Retry
+			if b.sender.count() >= 3 {
+				class = gateway.Final
+			}
+			return &gateway.SendError{Class: class, Cause: fmt.Errorf("cannot send %q to %s (0049 151 12345678, tel:49-151-1234-5678): 731942 %s",
 				m.Body.Reveal(), m.To.E164(), m.Body.Reveal()[:30])}
 		})
 		b.run()

@@ -49,7 +49,7 @@ func (m *messenger) send(ctx context.Context, message core.Message, holder strin
 }
 
 func (m *messenger) attempt(ctx context.Context, message core.Message) attempt {
-	to, body, err := core.OpenText(m.b.o.Ring, message)
+	to, text, err := core.OpenText(m.b.o.Ring, message)
 	if err != nil {
 		m.b.o.Log.Error("a message cannot be read", "message", message.ID, "error", err)
 		return attempt{reason: reasonUnreadable, cost: nothing()}
@@ -64,25 +64,33 @@ func (m *messenger) attempt(ctx context.Context, message core.Message) attempt {
 	ctx, cancel := context.WithTimeout(ctx, min(left, sendTimeout))
 	defer cancel()
 	sent, err := m.b.o.Sender.Send(ctx, gateway.Message{
-		ID: message.ID, To: to, Body: body, Purpose: message.Purpose,
-		ChallengeID: message.ChallengeID, CreatedAt: message.CreatedAt,
+		ID: message.ID, To: to, Country: message.Country, Channel: gateway.Channel(message.Channel), Body: text.Body, Code: text.Code, Locale: text.Locale, Purpose: message.Purpose,
+		ChallengeID: message.ChallengeID, CreatedAt: message.CreatedAt, ExpiresAt: message.ExpiresAt,
 	})
 	if err == nil {
 		m.b.note(partSending, nil)
-		return attempt{to: to, ref: sent.ProviderRef, cost: (*core.Money)(sent.Cost)}
+		return attempt{to: to, ref: sent.ProviderRef, cost: told(sent.Cost)}
 	}
 	failed := attempt{to: to, reason: reasonUnavailable, retry: true}
 	var refused *gateway.SendError
-	if errors.As(err, &refused) {
+	if errors.As(err, &refused) && refused.Class != gateway.Ambiguous {
 		failed.cost = nothing()
 	}
-	if refused != nil && !refused.Retry {
-		m.b.o.Log.Warn("the provider refused a message", "message", message.ID, "error", scrub(err, to, body))
+	if refused != nil && (refused.Class == gateway.Final || refused.Class == gateway.Failover) {
+		m.b.o.Log.Warn("the provider refused a message", "message", message.ID, "error", scrub(err, to, text.Body))
 		failed.reason, failed.retry = reasonRefused, false
 		return failed
 	}
-	m.b.note(partSending, scrub(err, to, body))
+	m.b.note(partSending, scrub(err, to, text.Body))
 	return failed
+}
+
+// told is what a provider says that a message costs; nil where it does not.
+func told(p *gateway.Price) *core.Money {
+	if p == nil {
+		return nil
+	}
+	return (*core.Money)(&p.Amount)
 }
 
 // nothing is what a message costs that no provider took.

@@ -205,7 +205,7 @@ func (h *house) code(challenge string) string {
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		text := body.Reveal()
+		text := body.Body.Reveal()
 		return digits.FindString(text[strings.LastIndex(text, "#"):])
 	}
 	return ""
