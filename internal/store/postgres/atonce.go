@@ -14,10 +14,10 @@ import (
 // disabled user, a new number) is done by the operation that looks first.
 
 // openTo is a challenge that a guess is judged on: weigh in SQL, but that one
-// more failure must lock nothing. $1 is the challenge, $2 the purpose, $3 the
-// session, $4 the time, $5 the code's MACs, $6 the verify key, $7 (for those who
-// write) the verify body, $8 the guesses that are not for this one, $9 to $12 the
-// limits and windows of strangers and of a known device.
+// more failure must lock nothing (by Failures.CodeLock). $1 is the challenge, $2
+// the purpose, $3 the session, $4 the time, $5 the code's MACs, $6 the verify key,
+// $7 (for those who write) the verify body, $8 the guesses that are not for this
+// one, $9 to $12 the limits and windows of strangers and of a known device.
 //
 // The MACs are compared as any bytes are: whoever sends codes knows no key, so how
 // far two MACs agree tells nothing of how far the codes do.
@@ -37,8 +37,8 @@ const openTo = `WITH open AS (SELECT c.*, coalesce(d.id, '') AS counter,
 		AND (l.most <= 0 OR coalesce(cardinality(f.recent), 0) < l.most - 1
 			OR (SELECT min(t) FROM unnest(f.recent[cardinality(f.recent) - l.most + 2:]) t) + l.span <= $4)), `
 
-// missAtOnce is miss in SQL. $13 is how many failure times are kept, $14 to $23
-// are its event.
+// missAtOnce is miss, with Failures.AddCode, in SQL. $13 is how many failure times
+// are kept, $14 to $23 are its event.
 var missAtOnce = openTo + `missed AS (UPDATE challenges c SET guesses_left = c.guesses_left - 1,
 		sealed = CASE c.guesses_left WHEN 1 THEN NULL ELSE c.sealed END, verify_key = $6, verify_body = $7::bytea
 		FROM open o WHERE c.id = o.id AND o.matches IS NOT TRUE
@@ -117,7 +117,7 @@ func (tx *tx) guessAtOnce(out *once, g core.Guess, p core.Purpose, enter enterin
 	var s seen
 	tx.see(j, &s)
 	tx.ask(missAtOnce, func(*row) { out.missed = true }, append(append(guessValues(g, p),
-		max(g.Limits.Strangers, g.Limits.Device, keptFailures)), tx.eventValues(g.OnWrong)...)...)
+		g.Limits.Keep()), tx.eventValues(g.OnWrong)...)...)
 	standing := func() core.Outcome { return j.Outcome }
 	if enter != nil {
 		standing = enter(tx, j, out)

@@ -69,9 +69,9 @@ func (tx *tx) see(j *judgement, s *seen) {
 
 // counter finds one of the counters seen, or gives a zero one.
 func (s seen) counter(deviceID string) counter {
-	found := counter{deviceID: deviceID}
+	found := counter{Failures: core.Failures{DeviceID: deviceID}}
 	for _, each := range s.counters {
-		if each.deviceID == deviceID {
+		if each.DeviceID == deviceID {
 			found = each
 		}
 	}
@@ -121,7 +121,7 @@ func (j *judgement) weigh(s seen, purpose core.Purpose) {
 		j.deviceID = c.DeviceID
 	}
 	failures := s.counter(j.deviceID)
-	if _, until := failures.codeWindow(g.Limits, g.Now); !until.IsZero() {
+	if _, until := failures.CodeLock(g.Limits, g.Now); !until.IsZero() {
 		j.Outcome, j.RetryAt = core.Locked, until
 	} else if c.Decoy || !rightCode(c, g.CodeMACs) {
 		j.Outcome = missed
@@ -212,12 +212,12 @@ func (tx *tx) miss(j *judgement, failures counter) {
 	c := &j.Challenge
 	tx.exec("UPDATE challenges SET guesses_left = $1, sealed = $2, verify_key = $3, verify_body = $4 WHERE id = $5",
 		c.GuessesLeft, c.Sealed, c.VerifyKey, c.VerifyBody, c.ID)
-	failures.add(j.Now, max(j.Limits.Strangers, j.Limits.Device))
+	failures.AddCode(j.Limits, j.Now)
 	tx.save(failures)
 
 	about := ofChallenge(j.owner.User, *c)
 	tx.tell(j.OnWrong, about, c.SessionID)
-	if count, until := failures.codeWindow(j.Limits, j.Now); !until.IsZero() {
+	if count, until := failures.CodeLock(j.Limits, j.Now); !until.IsZero() {
 		locked := j.OnLocked.With("failed_attempts", int64(count)).With("lock_seconds", secondsUntil(until, j.Now))
 		tx.tell(locked, about, c.SessionID)
 	}

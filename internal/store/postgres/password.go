@@ -14,7 +14,7 @@ import (
 // device that shows itself, $13 the time, $14 the waits that each failure earns
 // (the last one all later ones), $15 how many times are kept, $16 at how many the
 // number closes to strangers, $17 and $18 a device's limit and window. It is
-// counter.passwordLock and counter.add in SQL, so that it is one step.
+// Failures.PasswordLock and Failures.AddPassword in SQL, so that it is one step.
 var countTry = `WITH known AS (SELECT d.id FROM devices d JOIN phones p ON p.user_id = d.user_id WHERE d.id = $12 AND p.phone_key = $11),
 	counted AS (INSERT INTO failures AS f (phone_key, device_id, method, in_row, waits_until, last_failed_at, recent)
 		VALUES ($11, coalesce((SELECT id FROM known), ''), 'password', 1, ` + fmt.Sprintf(waitAfter, "1") + `, $13, ARRAY[$13::bigint])
@@ -38,7 +38,7 @@ const waitAfter = `(SELECT CASE WHEN w > 0 THEN $13 + w ELSE 0 END
 func waits(l core.PasswordLimits) []int64 {
 	var all []int64
 	for n := 1; ; n++ {
-		wait := earned(l, n)
+		wait := l.Wait(n)
 		all = append(all, wait.Milliseconds())
 		if l.FirstDelay <= 0 || wait >= l.MaxDelay {
 			return all
@@ -80,13 +80,13 @@ func (tx *tx) countTry(in core.TryPassword, out *core.TryPasswordResult) {
 		var recent []int64
 		c := counter{phoneKey: in.PhoneKey, method: byPassword}
 		r.scan(append([]any{&waited}, c.into(&recent)...)...)
-		c.recent = times(recent)
+		c.Recent = times(recent)
 		tx.queuedEvent = waited && told.ID != ""
 		*out = core.TryPasswordResult{
-			Outcome: core.Done, User: owner.User, Found: owner.found, KnownDevice: c.deviceID != "",
-			Failures: c.inRow, LockedUntil: c.passwordLock(in.Limits, in.Now),
+			Outcome: core.Done, User: owner.User, Found: owner.found, KnownDevice: c.DeviceID != "",
+			Failures: c.InRow, LockedUntil: c.PasswordLock(in.Limits, in.Now),
 		}
-	}, append(tx.eventValues(told), in.PhoneKey, in.DeviceID, in.Now, waits(in.Limits), max(in.Limits.Device, keptFailures),
+	}, append(tx.eventValues(told), in.PhoneKey, in.DeviceID, in.Now, waits(in.Limits), in.Limits.Keep(),
 		in.Limits.Close, in.Limits.Device, in.Limits.DeviceWindow)...)
 }
 
@@ -99,10 +99,10 @@ func (tx *tx) lockOf(in core.TryPassword, out *core.TryPasswordResult) {
 		(SELECT d.id FROM devices d JOIN phones p ON p.user_id = d.user_id WHERE d.id = $2 AND p.phone_key = $1), '')`, func(r *row) {
 		c := counter{phoneKey: in.PhoneKey, method: byPassword}
 		c.read(r)
-		if until := c.passwordLock(in.Limits, in.Now); !until.IsZero() {
+		if until := c.PasswordLock(in.Limits, in.Now); !until.IsZero() {
 			*out = core.TryPasswordResult{
-				Outcome: core.Locked, RetryAt: until, Failures: c.inRow,
-				User: owner.User, Found: owner.found, KnownDevice: c.deviceID != "",
+				Outcome: core.Locked, RetryAt: until, Failures: c.InRow,
+				User: owner.User, Found: owner.found, KnownDevice: c.DeviceID != "",
 			}
 		}
 	}, in.PhoneKey, in.DeviceID)

@@ -7,29 +7,19 @@ import (
 	"github.com/countersign/countersign/internal/core"
 )
 
-// keptFailures is how many failure times a counter keeps at least: more than
-// any window's limit, so that a limit raised later still sees them.
-const keptFailures = 64
-
-// counter counts one number's failures by one method: strangers' together, or
-// one known device's.
+// counter is a row of failures.
 type counter struct {
 	phoneKey string
-	deviceID string // "" for strangers
 	method   string
-
-	inRow        int // since a success
-	waitsUntil   time.Time
-	lastFailedAt time.Time
-	recent       []time.Time // oldest first
+	core.Failures
 }
 
 // counter finds a counter, or makes a zero one that is not stored yet.
 func (tx *tx) counter(phoneKey, deviceID, method string) counter {
-	c := counter{phoneKey: phoneKey, deviceID: deviceID, method: method}
+	c := counter{phoneKey: phoneKey, method: method, Failures: core.Failures{DeviceID: deviceID}}
 	tx.one(`SELECT in_row, waits_until, last_failed_at, recent FROM failures
 		WHERE phone_key = ? AND device_id = ? AND method = ?`, func(r *row) {
-		c.inRow, c.waitsUntil, c.lastFailedAt, c.recent = r.int(), r.time(), r.time(), unpackTimes(r.blob())
+		c.InRow, c.WaitsUntil, c.LastFailedAt, c.Recent = r.int(), r.time(), r.time(), unpackTimes(r.blob())
 	}, phoneKey, deviceID, method)
 	return c
 }
@@ -38,7 +28,7 @@ func (tx *tx) save(c counter) {
 	tx.exec(`INSERT INTO failures (phone_key, device_id, method, in_row, waits_until, last_failed_at, recent)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE
 		SET in_row = ?4, waits_until = ?5, last_failed_at = ?6, recent = ?7`,
-		c.phoneKey, c.deviceID, c.method, c.inRow, c.waitsUntil, c.lastFailedAt, packTimes(c.recent))
+		c.phoneKey, c.DeviceID, c.method, c.InRow, c.WaitsUntil, c.LastFailedAt, packTimes(c.Recent))
 }
 
 // knownDevice gives the device whose own counter counts, or "" for strangers'.
@@ -47,70 +37,6 @@ func (tx *tx) knownDevice(deviceID, userID string) string {
 		return ""
 	}
 	return deviceID
-}
-
-// add counts a failure. At most keep of the latest, and keptFailures in any
-// case, are remembered one by one.
-func (c *counter) add(now time.Time, keep int) {
-	c.inRow++
-	c.lastFailedAt = now
-	c.recent = append(c.recent, now)
-	if surplus := len(c.recent) - max(keep, keptFailures); surplus > 0 {
-		c.recent = c.recent[surplus:]
-	}
-}
-
-// window tells how many failures lie within the window, and until when the
-// counter is locked by them; zero where it is not. A limit of 0 never locks.
-func (c *counter) window(limit int, length time.Duration, now time.Time) (count int, until time.Time) {
-	for i := len(c.recent) - 1; i >= 0 && now.Before(c.recent[i].Add(length)); i-- {
-		count++
-	}
-	if limit > 0 && count >= limit {
-		until = c.recent[len(c.recent)-limit].Add(length)
-	}
-	return count, until
-}
-
-// codeWindow is window with the limits of codes.
-func (c *counter) codeWindow(l core.CodeLimits, now time.Time) (count int, until time.Time) {
-	if c.deviceID != "" {
-		return c.window(l.Device, l.DeviceWindow, now)
-	}
-	return c.window(l.Strangers, l.StrangersWindow, now)
-}
-
-// passwordLock tells until when no password is judged; zero: it may be.
-func (c *counter) passwordLock(l core.PasswordLimits, now time.Time) time.Time {
-	if c.deviceID == "" && l.Close > 0 && c.inRow >= l.Close {
-		return now.Add(l.MaxDelay)
-	}
-	var until time.Time
-	if now.Before(c.waitsUntil) {
-		until = c.waitsUntil
-	}
-	if c.deviceID != "" {
-		if _, full := c.window(l.Device, l.DeviceWindow, now); full.After(until) {
-			until = full
-		}
-	}
-	return until
-}
-
-// earned is how long a counter waits after its n-th failure in a row:
-// FirstDelay from Free on, doubling, MaxDelay at most.
-func earned(l core.PasswordLimits, n int) time.Duration {
-	if n < l.Free || l.FirstDelay <= 0 {
-		return 0
-	}
-	delay := l.FirstDelay
-	for range n - l.Free {
-		if delay >= l.MaxDelay {
-			break
-		}
-		delay *= 2
-	}
-	return min(delay, l.MaxDelay)
 }
 
 func packTimes(times []time.Time) []byte {

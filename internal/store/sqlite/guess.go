@@ -57,7 +57,7 @@ func (tx *tx) judge(g core.Guess, purpose core.Purpose) *judgement {
 		j.deviceID = tx.knownDevice(c.DeviceID, j.owner.ID)
 	}
 	failures := tx.counter(c.Phone.Key, j.deviceID, bySMS)
-	if _, until := failures.codeWindow(g.Limits, g.Now); !until.IsZero() {
+	if _, until := failures.CodeLock(g.Limits, g.Now); !until.IsZero() {
 		j.Outcome, j.RetryAt = core.Locked, until
 		return j
 	}
@@ -155,12 +155,12 @@ func (tx *tx) miss(j *judgement, failures counter) {
 	c.VerifyKey, c.VerifyBody = j.VerifyKey, j.VerifyBody
 	tx.exec("UPDATE challenges SET guesses_left = ?, sealed = ?, verify_key = ?, verify_body = ? WHERE id = ?",
 		c.GuessesLeft, c.Sealed, c.VerifyKey, c.VerifyBody, c.ID)
-	failures.add(j.Now, max(j.Limits.Strangers, j.Limits.Device))
+	failures.AddCode(j.Limits, j.Now)
 	tx.save(failures)
 
 	about := ofChallenge(j.owner, *c)
 	tx.tell(j.OnWrong, about, c.SessionID)
-	if count, until := failures.codeWindow(j.Limits, j.Now); !until.IsZero() {
+	if count, until := failures.CodeLock(j.Limits, j.Now); !until.IsZero() {
 		locked := j.OnLocked.With("failed_attempts", int64(count)).With("lock_seconds", secondsUntil(until, j.Now))
 		tx.tell(locked, about, c.SessionID)
 	}

@@ -19,24 +19,20 @@ func (s *Store) TryPassword(ctx context.Context, in core.TryPassword) (core.TryP
 		result := core.TryPasswordResult{Outcome: core.Done}
 		result.User, result.Found = tx.ownerOf(in.PhoneKey)
 		failures := tx.counter(in.PhoneKey, tx.knownDevice(in.DeviceID, result.User.ID), byPassword)
-		result.KnownDevice = failures.deviceID != ""
+		result.KnownDevice = failures.DeviceID != ""
 
-		if until := failures.passwordLock(in.Limits, in.Now); !until.IsZero() {
-			result.Outcome, result.RetryAt, result.Failures = core.Locked, until, failures.inRow
+		if until := failures.PasswordLock(in.Limits, in.Now); !until.IsZero() {
+			result.Outcome, result.RetryAt, result.Failures = core.Locked, until, failures.InRow
 			return result
 		}
-		waited := !failures.waitsUntil.IsZero()
-		failures.add(in.Now, in.Limits.Device)
-		failures.waitsUntil = time.Time{}
-		if wait := earned(in.Limits, failures.inRow); wait > 0 {
-			failures.waitsUntil = in.Now.Add(wait)
-		}
+		waited := !failures.WaitsUntil.IsZero()
+		failures.AddPassword(in.Limits, in.Now)
 		tx.save(failures)
 		if waited {
 			tx.tell(in.OnUnlocked, whoHas(result.User, in.PhoneKey), in.SessionID)
 		}
-		result.Failures = failures.inRow
-		result.LockedUntil = failures.passwordLock(in.Limits, in.Now)
+		result.Failures = failures.InRow
+		result.LockedUntil = failures.PasswordLock(in.Limits, in.Now)
 		return result
 	})
 }
