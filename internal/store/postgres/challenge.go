@@ -22,8 +22,8 @@ func (s *Store) OpenChallenge(ctx context.Context, in core.OpenChallenge) (core.
 // openAdmitted opens a challenge ($1 to $37) where its begin key is new and the
 // sends to its number are within their limits: $38 bucket, $39 the hour's and
 // $40 the day's limit, $41 waits, $42 now, $43 and $44 the windows of the hour and
-// of all that counts. It is sends.refusal in SQL. With the challenge come its
-// message (18 parameters) and its event (10).
+// of all that counts. It is Sends.Admit in SQL, but that it knows no spare. With
+// the challenge come its message (18 parameters) and its event (10).
 var openAdmitted = `WITH opened AS (INSERT INTO challenges (` + challengeNames + `) SELECT ` + challengeParameters + ` FROM (
 		SELECT count(*) FILTER (WHERE m.created_at > $42::bigint - $43::bigint) AS hour, count(*) AS day,
 			count(*) FILTER (WHERE m.created_at > $42::bigint - $43::bigint AND ` + unredeemed + `) AS waiting,
@@ -47,7 +47,7 @@ func (tx *tx) openAdmitted(in core.OpenChallenge, out *core.OpenChallengeResult)
 		waits[i] = wait.Milliseconds()
 	}
 	args := append(challengeValues(in.Challenge), in.Message.Bucket, in.Sends.Hour, in.Sends.Day,
-		waits, in.Now, sendHour, counted(in.Sends))
+		waits, in.Now, core.SendsHour, in.Sends.Window())
 	args = append(args, messageValues(in.Message)...)
 	args = append(args, tx.eventValues(in.Event)...)
 	tx.holdNumbers(thisNumber, in.Challenge.Phone.Key, in.Now)
@@ -81,18 +81,18 @@ func (tx *tx) openChallenge(in core.OpenChallenge) core.OpenChallengeResult {
 			return core.OpenChallengeResult{Outcome: core.KeyConflict}
 		}
 		return core.OpenChallengeResult{Outcome: core.Repeated, Challenge: earlier}
-	case admitted.refusal != "":
-		return core.OpenChallengeResult{Outcome: core.Limited, RetryAt: admitted.retryAt, Limit: admitted.refusal}
+	case admitted.Refusal != "":
+		return core.OpenChallengeResult{Outcome: core.Limited, RetryAt: admitted.RetryAt, Limit: admitted.Refusal}
 	}
 	if used { // long ago
 		tx.exec("UPDATE challenges SET begin_key = NULL, begin_body = NULL WHERE id = $1", earlier.ID)
 	}
 	message := in.Message
-	message.Bucket = admitted.bucket
+	message.Bucket = admitted.Bucket
 	tx.insertChallenge(c)
 	tx.queue(message)
 	tx.tell(in.Event, ofChallenge(owner.User, c), c.SessionID)
-	return core.OpenChallengeResult{Outcome: core.Done, Challenge: c, Bucket: admitted.bucket}
+	return core.OpenChallengeResult{Outcome: core.Done, Challenge: c, Bucket: admitted.Bucket}
 }
 
 // ofChallenge is whom an event about a challenge tells of: its user, or where
@@ -122,12 +122,12 @@ func (s *Store) ResendChallenge(ctx context.Context, in core.ResendChallenge) (c
 		if out.Outcome = resendable(c, in); out.Outcome != core.Done {
 			return
 		}
-		if admitted.refusal != "" {
-			out.Outcome, out.RetryAt, out.Limit = core.Limited, admitted.retryAt, admitted.refusal
+		if admitted.Refusal != "" {
+			out.Outcome, out.RetryAt, out.Limit = core.Limited, admitted.RetryAt, admitted.Refusal
 			return
 		}
 		message := in.Message
-		message.Bucket = admitted.bucket
+		message.Bucket = admitted.Bucket
 		if c.Decoy {
 			message.State = core.MessageWithheld
 		}
@@ -136,7 +136,7 @@ func (s *Store) ResendChallenge(ctx context.Context, in core.ResendChallenge) (c
 		tx.exec("UPDATE challenges SET resends = $1, resend_at = $2 WHERE id = $3", c.Resends, c.ResendAt, c.ID)
 		tx.queue(message)
 		tx.tell(in.Event, ofChallenge(owner.User, c), c.SessionID)
-		out.Challenge, out.Bucket = c, admitted.bucket
+		out.Challenge, out.Bucket = c, admitted.Bucket
 	})
 }
 

@@ -156,7 +156,7 @@ func (s *Store) partitions(ctx context.Context, table string) ([]string, error) 
 // sweepPartitions makes and drops the partitions of all tables.
 func (s *Store) sweepPartitions(ctx context.Context, in core.Sweep) error {
 	till := map[string]time.Time{
-		"messages": in.Now.Add(-max(in.KeepChallenges, sendDay)), // what counts of a day stays
+		"messages": in.Now.Add(-max(in.KeepChallenges, core.SendsDay)), // what counts of a day stays
 		"events":   in.Now.Add(-in.KeepEvents),
 	}
 	for _, p := range partitionedTables {

@@ -47,9 +47,9 @@ func (s *Store) DeleteUser(ctx context.Context, in core.DeleteUser) (core.Outcom
 		if !tx.mustHold(user.Phone.Key) {
 			return
 		}
-		lapsed := in.Now.Add(-sendDay)
+		lapsed := in.Now.Add(-core.SendsDay)
 		tx.exec("SELECT FROM challenges c WHERE "+ofUserOrNumber+" ORDER BY id FOR UPDATE", user.ID, user.Phone.Key)
-		tx.exec(keepCounted, user.ID, user.Phone.Key, lapsed, in.Now, sendDay)
+		tx.exec(keepCounted, user.ID, user.Phone.Key, lapsed, in.Now, core.SendsDay)
 		tx.exec("DELETE FROM messages c WHERE "+ofUserOrNumber+" AND (erased = '' OR created_at <= $3)", user.ID, user.Phone.Key, lapsed)
 		tx.exec("DELETE FROM challenges c WHERE "+ofUserOrNumber, user.ID, user.Phone.Key)
 		tx.exec("DELETE FROM users WHERE id = $1", user.ID) // takes all that references it along

@@ -24,18 +24,18 @@ func (s *Store) OpenChallenge(ctx context.Context, in core.OpenChallenge) (core.
 			return core.OpenChallengeResult{Outcome: core.Repeated, Challenge: earlier}
 		}
 		admitted := tx.admit(in.Message, in.Sends, in.Now)
-		if admitted.refusal != "" {
-			return core.OpenChallengeResult{Outcome: core.Limited, RetryAt: admitted.retryAt, Limit: admitted.refusal}
+		if admitted.Refusal != "" {
+			return core.OpenChallengeResult{Outcome: core.Limited, RetryAt: admitted.RetryAt, Limit: admitted.Refusal}
 		}
 		if used { // long ago
 			tx.exec("UPDATE challenges SET begin_key = NULL, begin_body = NULL WHERE id = ?", earlier.ID)
 		}
-		in.Message.Bucket = admitted.bucket
+		in.Message.Bucket = admitted.Bucket
 		tx.insertChallenge(c)
 		tx.queue(in.Message)
 		owner, _ := tx.user(c.UserID)
 		tx.tell(in.Event, ofChallenge(owner, c), c.SessionID)
-		return core.OpenChallengeResult{Outcome: core.Done, Challenge: c, Bucket: admitted.bucket}
+		return core.OpenChallengeResult{Outcome: core.Done, Challenge: c, Bucket: admitted.Bucket}
 	})
 }
 
@@ -68,10 +68,10 @@ func (s *Store) ResendChallenge(ctx context.Context, in core.ResendChallenge) (c
 			return core.ResendChallengeResult{Outcome: refusal, Challenge: c}
 		}
 		admitted := tx.admit(in.Message, in.Sends, in.Now)
-		if admitted.refusal != "" {
-			return core.ResendChallengeResult{Outcome: core.Limited, Challenge: c, RetryAt: admitted.retryAt, Limit: admitted.refusal}
+		if admitted.Refusal != "" {
+			return core.ResendChallengeResult{Outcome: core.Limited, Challenge: c, RetryAt: admitted.RetryAt, Limit: admitted.Refusal}
 		}
-		in.Message.Bucket = admitted.bucket
+		in.Message.Bucket = admitted.Bucket
 		c.Resends++
 		c.ResendAt = in.NextResendAt
 		tx.exec("UPDATE challenges SET resends = ?, resend_at = ? WHERE id = ?", c.Resends, c.ResendAt, c.ID)
@@ -81,7 +81,7 @@ func (s *Store) ResendChallenge(ctx context.Context, in core.ResendChallenge) (c
 		tx.queue(in.Message)
 		owner, _ := tx.user(c.UserID)
 		tx.tell(in.Event, ofChallenge(owner, c), c.SessionID)
-		return core.ResendChallengeResult{Outcome: core.Done, Challenge: c, Bucket: admitted.bucket}
+		return core.ResendChallengeResult{Outcome: core.Done, Challenge: c, Bucket: admitted.Bucket}
 	})
 }
 

@@ -38,8 +38,8 @@ func (s *Store) DeleteUser(ctx context.Context, in core.DeleteUser) (core.Outcom
 		if !alive {
 			return core.SessionEnded
 		}
-		lapsed := in.Now.Add(-sendDay)
-		tx.exec(keepCounted, user.ID, user.Phone.Key, lapsed, in.Now, sendDay.Milliseconds())
+		lapsed := in.Now.Add(-core.SendsDay)
+		tx.exec(keepCounted, user.ID, user.Phone.Key, lapsed, in.Now, core.SendsDay.Milliseconds())
 		tx.exec("DELETE FROM messages WHERE "+ofUserOrNumber+" AND (erased = '' OR created_at <= ?3)", user.ID, user.Phone.Key, lapsed)
 		tx.exec("DELETE FROM challenges WHERE "+ofUserOrNumber, user.ID, user.Phone.Key)
 		tx.exec("DELETE FROM users WHERE id = ?", user.ID) // takes all that references it along
