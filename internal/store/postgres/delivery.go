@@ -47,7 +47,7 @@ func (tx *tx) keep(m core.Moved, held bool, now time.Time) {
 	if m.Settled {
 		tx.exec(dropUnsendable, m.ID)
 	}
-	tx.correct(m.Country, m.Correction.From, m.Correction.To, m.Correction.At)
+	tx.spend(m.Correction.In(m.Country), m.Correction.At)
 }
 
 // SettleMessage implements core.Store.

@@ -36,14 +36,14 @@ func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) (core.
 						m.State, m.Sealed = state, nil
 						out.GivenUp = append(out.GivenUp, m.Message)
 					}
-				} else if !till.reserve(m.Message) {
+				} else if !till.Reserve(m.Message) {
 					tx.exec("UPDATE messages SET holder = '', due_at = $1, held = 2 WHERE id = $2", in.Now.Add(in.HoldFor), m.ID)
 				} else {
 					out.Messages = append(out.Messages, tx.lease(m, in.Claim))
 				}
 			}
 		}
-		till.close()
+		tx.spend(till.Reserved(), in.Now)
 	})
 }
 
@@ -76,7 +76,7 @@ func (tx *tx) dueAfter(last dueMessage, now time.Time, limit int) (due []dueMess
 func (tx *tx) lease(m dueMessage, in core.Claim) core.Message {
 	m.Tries++
 	tx.exec(`UPDATE messages SET tries = $1, holder = $2, due_at = $3, reserved = $4, reserved_at = $5, held = least(held, 1) WHERE id = $6`,
-		m.Tries, in.Holder, in.Now.Add(in.Lease), int64(priceOf(m.Message)), in.Now, m.ID)
+		m.Tries, in.Holder, in.Now.Add(in.Lease), int64(m.Reserves()), in.Now, m.ID)
 	if m.ChallengeID != "" {
 		m.Sealed, m.SealedFor = m.text, m.ChallengeID
 	}

@@ -27,7 +27,7 @@ func (s *Store) AddRollups(ctx context.Context, in core.AddRollups) error {
 					VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 					ON CONFLICT (span, starts_at, name, method, outcome, reason, country, provider, instance)
 					DO UPDATE SET n = r.n + excluded.n`,
-					span.slot, slotOf(r.Minute, span.slot), string(r.Series.Name), r.Series.Method,
+					span.slot, core.SlotOf(r.Minute, span.slot), string(r.Series.Name), r.Series.Method,
 					string(r.Series.Outcome), r.Series.Reason, r.Series.Country, r.Series.Provider, in.Instance, r.N)
 			}
 		}
@@ -70,7 +70,7 @@ func (s *Store) summed(ctx context.Context, in core.StatsQuery) (time.Duration, 
 		tx.then(func() {
 			for _, span := range rollupSpans {
 				*out = span.slot
-				if in.Until.Sub(in.Since) <= span.summed+span.slot && !slotOf(in.Since, span.slot).Before(whole[span.slot.Milliseconds()]) {
+				if in.Until.Sub(in.Since) <= span.summed+span.slot && !core.SlotOf(in.Since, span.slot).Before(whole[span.slot.Milliseconds()]) {
 					return
 				}
 			}
@@ -94,5 +94,5 @@ func (tx *tx) counts(into *[]event.Rollup, in core.StatsQuery, slot time.Duratio
 		r.scan(at(&counted.Minute), (*string)(&series.Name), &series.Method, (*string)(&series.Outcome), &series.Reason,
 			&series.Country, &series.Provider, &counted.N)
 		return counted
-	}, slot, slotOf(in.Since, slot), slotOf(in.Until, slot), names)
+	}, slot, core.SlotOf(in.Since, slot), core.SlotOf(in.Until, slot), names)
 }

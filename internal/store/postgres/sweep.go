@@ -57,11 +57,11 @@ func (s *Store) Sweep(ctx context.Context, in core.Sweep) (more bool, err error)
 		out.drop(tx, sweepFailures, in.Now.Add(-in.KeepEnded), in.CloseAt)
 		out.drop(tx, sweepNumbers, in.Now.Add(-in.KeepEnded))
 		out.drop(tx, sweepOtherEvents, in.Now.Add(-in.KeepEvents))
-		for _, span := range spendingSpans {
-			out.drop(tx, sweepSpending, slotOf(in.Now.Add(-span.window), span.slot), span.slot)
+		for _, span := range core.SpendingSpans() {
+			out.drop(tx, sweepSpending, span.Since(in.Now), span.Slot)
 		}
 		for _, span := range rollupSpans {
-			out.drop(tx, sweepRollups, slotOf(in.Now.Add(-span.kept), span.slot), span.slot)
+			out.drop(tx, sweepRollups, core.SlotOf(in.Now.Add(-span.kept), span.slot), span.slot)
 		}
 		out.blankEvents(tx, in)
 		out.sessions(tx, in)

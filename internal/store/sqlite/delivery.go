@@ -45,7 +45,7 @@ func (tx *tx) keep(m core.Moved, held bool, now time.Time) {
 	if m.Settled {
 		tx.dropUnsendable(m.ChallengeID)
 	}
-	tx.correct(m.Country, m.Correction.From, m.Correction.To, m.Correction.At)
+	tx.spend(m.Correction.In(m.Country), m.Correction.At)
 }
 
 // SettleMessage implements core.Store.

@@ -20,7 +20,7 @@ type dueMessage struct {
 func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) (core.Claimed, error) {
 	return write(ctx, s, "claiming messages", func(tx *tx) (claimed core.Claimed) {
 		var last dueMessage
-		till := tx.till(in.Budgets, in.Now)
+		till := core.NewTill(in.Budgets)
 		for len(claimed.Messages) < in.Limit {
 			due := tx.dueAfter(last, in.Now, in.Limit-len(claimed.Messages))
 			if len(due) == 0 {
@@ -28,20 +28,21 @@ func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) (core.
 			}
 			last = due[len(due)-1]
 			for _, m := range due {
+				till.Look(m.Message, func(spent *core.Amounts, country string) { tx.spentIn(spent, country, in.Now) })
 				if state := m.unsendable(in.Now); state != "" {
 					tx.giveUp(m.ID, state, in.Now)
 					if m.State != core.MessageWithheld {
 						m.State, m.Sealed = state, nil
 						claimed.GivenUp = append(claimed.GivenUp, m.Message)
 					}
-				} else if !till.reserve(m.Message) {
+				} else if !till.Reserve(m.Message) {
 					tx.exec("UPDATE messages SET holder = '', due_at = ?, held = 2 WHERE id = ?", in.Now.Add(in.HoldFor), m.ID)
 				} else {
 					claimed.Messages = append(claimed.Messages, tx.lease(m, in.Claim))
 				}
 			}
 		}
-		till.close()
+		tx.spend(till.Reserved(), in.Now)
 		return claimed
 	})
 }
@@ -65,7 +66,7 @@ func (tx *tx) dueAfter(last dueMessage, now time.Time, limit int) []dueMessage {
 func (tx *tx) lease(m dueMessage, in core.Claim) core.Message {
 	m.Tries++
 	tx.exec(`UPDATE messages SET tries = ?, holder = ?, due_at = ?, reserved = ?, reserved_at = ?, held = min(held, 1) WHERE id = ?`,
-		m.Tries, in.Holder, in.Now.Add(in.Lease), int64(priceOf(m.Message)), in.Now, m.ID)
+		m.Tries, in.Holder, in.Now.Add(in.Lease), int64(m.Reserves()), in.Now, m.ID)
 	if m.ChallengeID != "" {
 		m.Sealed, m.SealedFor = m.text, m.ChallengeID
 	}

@@ -26,7 +26,7 @@ func (s *Store) AddRollups(ctx context.Context, in core.AddRollups) error {
 			for _, span := range rollupSpans {
 				tx.exec(`INSERT INTO rollups (span, starts_at, name, method, outcome, reason, country, provider, instance, n)
 					VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n`,
-					span.slot.Milliseconds(), slotOf(r.Minute, span.slot), string(r.Series.Name), r.Series.Method,
+					span.slot.Milliseconds(), core.SlotOf(r.Minute, span.slot), string(r.Series.Name), r.Series.Method,
 					string(r.Series.Outcome), r.Series.Reason, r.Series.Country, r.Series.Provider, in.Instance, r.N)
 			}
 		}
@@ -62,7 +62,7 @@ func (tx *tx) summed(in core.StatsQuery) time.Duration {
 		whole[slot] = r.time()
 	})
 	for _, span := range rollupSpans {
-		if in.Until.Sub(in.Since) <= span.summed+span.slot && !slotOf(in.Since, span.slot).Before(whole[span.slot]) {
+		if in.Until.Sub(in.Since) <= span.summed+span.slot && !core.SlotOf(in.Since, span.slot).Before(whole[span.slot]) {
 			return span.slot
 		}
 	}
@@ -87,7 +87,7 @@ func (tx *tx) counts(in core.StatsQuery, slot time.Duration, at string) []event.
 			},
 			N: r.long(),
 		}
-	}, slot.Milliseconds(), slotOf(in.Since, slot), slotOf(in.Until, slot), names.String())
+	}, slot.Milliseconds(), core.SlotOf(in.Since, slot), core.SlotOf(in.Until, slot), names.String())
 }
 
 // sweepRollups drops counts past their time, and keeps in mind from when on
@@ -95,7 +95,7 @@ func (tx *tx) counts(in core.StatsQuery, slot time.Duration, at string) []event.
 func (tx *tx) sweepRollups(in core.Sweep) (more bool) {
 	const key = "span, starts_at, name, method, outcome, reason, country, provider, instance"
 	for _, span := range rollupSpans {
-		cut := slotOf(in.Now.Add(-span.kept), span.slot)
+		cut := core.SlotOf(in.Now.Add(-span.kept), span.slot)
 		dropped := tx.exec("DELETE FROM rollups WHERE ("+key+") IN (SELECT "+key+` FROM rollups
 			WHERE span = ? AND starts_at < ? ORDER BY starts_at LIMIT ?)`, span.slot.Milliseconds(), cut, in.Limit)
 		if dropped > 0 {

@@ -26,7 +26,7 @@ func TestWindowsAreReadByIndex(t *testing.T) {
 	}
 	tx := &tx{conn: conn}
 	tx.sends("number", "", core.SendLimits{Day: 1}, noon)
-	tx.spentIn("DE", noon)
+	tx.spentIn(&core.Amounts{}, "DE", noon)
 	tx.counts(core.StatsQuery{Since: noon, Until: noon}, time.Hour, "0")
 	if tx.err != nil {
 		t.Fatal(tx.err)
