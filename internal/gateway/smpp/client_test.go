@@ -218,6 +218,7 @@ func TestSilentCentreIsAskedAndLeft(t *testing.T) {
 		}
 		start(t, o)
 		time.Sleep(40*time.Second + time.Millisecond)
+		synctest.Wait()
 		select {
 		case <-ends[0]:
 		default:
@@ -344,9 +345,9 @@ func TestBindsAgainWithPauses(t *testing.T) {
 		}
 		s.Cut() // it was of use: it is called back soon
 		synctest.Wait()
-		began = time.Now()
-		if _, err := c.Submit(ctx, text("hi")); err != nil || time.Since(began) != time.Second {
-			t.Errorf("after %v: %v", time.Since(began), err)
+		again := time.Now()
+		if _, err := c.Submit(ctx, text("hi")); err != nil || time.Since(again) != time.Second {
+			t.Errorf("after %v: %v", time.Since(again), err)
 		}
 	})
 }
