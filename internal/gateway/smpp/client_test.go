@@ -62,6 +62,7 @@ func TestMessagesAreSubmittedAndLeft(t *testing.T) {
 			}
 		}
 		c.Close()
+		synctest.Wait()
 		if bound, binds, unbinds, _ := s.Counts(); bound != 0 || binds != 1 || unbinds != 1 {
 			t.Errorf("%d bound, %d binds, %d unbinds", bound, binds, unbinds)
 		}
@@ -386,6 +387,7 @@ func TestTryBindsAndUnbinds(t *testing.T) {
 		if err := smpp.Try(t.Context(), o); err != nil {
 			t.Error(err)
 		}
+		synctest.Wait()
 		if bound, binds, unbinds, _ := s.Counts(); bound != 0 || binds != 1 || unbinds != 1 {
 			t.Errorf("%d bound, %d binds, %d unbinds", bound, binds, unbinds)
 		}
