@@ -2,7 +2,9 @@ package smpp
 
 import (
 	"errors"
+	"fmt"
 	"strings"
+	"time"
 	"unicode/utf16"
 )
 
@@ -179,4 +181,11 @@ func gsm(r rune) []byte {
 		return nil
 	}
 	return []byte{byte(len([]rune(gsmBasic[:at])))}
+}
+
+// Period writes a span of time as a validity_period: in whole seconds, a second at
+// least and 28 days at most.
+func Period(d time.Duration) string {
+	s := int(min(max(d, time.Second), 28*24*time.Hour) / time.Second)
+	return fmt.Sprintf("0000%02d%02d%02d%02d000R", s/86400, s/3600%24, s/60%60, s%60)
 }
