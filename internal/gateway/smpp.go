@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"net"
 	"strings"
@@ -66,6 +67,9 @@ func newSMPP(o Options) (Sender, error) {
 func (p *smppSender) Name() string     { return p.o.Name }
 func (p *smppSender) Kind() string     { return "smpp" }
 func (p *smppSender) Channel() Channel { return p.o.Channel }
+
+// Format shows the name alone: the rest has a password.
+func (p *smppSender) Format(f fmt.State, _ rune) { fmt.Fprint(f, "smpp ", p.o.Name) }
 
 // Close unbinds when what is on its way has been answered.
 func (p *smppSender) Close() error {
