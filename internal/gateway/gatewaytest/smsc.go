@@ -305,7 +305,7 @@ func Judge(m *smpp.Message) string {
 	payload := false
 	for _, t := range m.TLVs {
 		switch t.Tag {
-		case 0x020C, 0x020E, 0x020F:
+		case 0x020C, 0x020E, 0x020F, 0x0426: // the last one tells that more parts follow
 		case 0x0424:
 			payload = true
 		default:
