@@ -194,6 +194,7 @@ func (k *kannel) receipt(t *testing.T, want string) {
 }
 
 func TestSMPPFakeIsUnderstoodByAnIndependentClient(t *testing.T) {
+	t.Parallel()
 	centre := gatewaytest.NewSMSC(t)
 	centre.Answer = func(n int, _ *smpp.Message) gatewaytest.Reply {
 		if n == 2 {

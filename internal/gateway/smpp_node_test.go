@@ -97,6 +97,7 @@ func (s *nodeSMSC) submitted(t *testing.T, parts int) (text string, all []map[st
 }
 
 func TestSMPPWithAnIndependentMessageCentre(t *testing.T) {
+	t.Parallel()
 	centre := startNode(t)
 	s := newSMPPTest(t, centre.address, map[string]keyring.Secret{"system_type": "otp"})
 	if line := centre.next(t, "bind"); line["version"] != float64(0x34) || line["system_type"] != "otp" || line["known"] != true {
@@ -164,6 +165,7 @@ func arrives(t *testing.T, centre *nodeSMSC, s *smppTest, want Receipt) {
 }
 
 func TestSMPPOtherFormsWithAnIndependentMessageCentre(t *testing.T) {
+	t.Parallel()
 	centre := startNode(t)
 	long := strings.Repeat("я", 66) + "😀" + strings.Repeat("z", 9)
 	s := newSMPPTest(t, centre.address, map[string]keyring.Secret{"long_text": "sar", "binds": "2"})

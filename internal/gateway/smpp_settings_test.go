@@ -99,6 +99,7 @@ func certificate(t *testing.T, name string) (tls.Certificate, string) {
 }
 
 func TestSMPPOverTLS(t *testing.T) {
+	t.Parallel()
 	certified, file := certificate(t, "127.0.0.1")
 	centre := gatewaytest.NewSMSC(t)
 	address := centre.Listen(&tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certified}})
@@ -125,6 +126,7 @@ func TestSMPPOverTLS(t *testing.T) {
 }
 
 func TestC75SMPPShowsNothing(t *testing.T) {
+	t.Parallel()
 	centre := gatewaytest.NewSMSC(t)
 	centre.Password = "canary01"
 	centre.Answer = func(n int, m *smpp.Message) gatewaytest.Reply {

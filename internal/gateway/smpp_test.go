@@ -221,6 +221,7 @@ func TestSMPPRefusedBinds(t *testing.T) {
 }
 
 func TestSMPPLosses(t *testing.T) {
+	t.Parallel()
 	centre := gatewaytest.NewSMSC(t)
 	centre.Answer = func(n int, _ *smpp.Message) gatewaytest.Reply {
 		switch n {
@@ -272,6 +273,7 @@ func TestSMPPUnreachable(t *testing.T) {
 }
 
 func TestSMPPThrottledPartsGoOn(t *testing.T) {
+	t.Parallel()
 	centre := gatewaytest.NewSMSC(t)
 	centre.Answer = func(n int, _ *smpp.Message) gatewaytest.Reply {
 		if n == 2 {
@@ -291,6 +293,7 @@ func TestSMPPThrottledPartsGoOn(t *testing.T) {
 }
 
 func TestSMPPChecks(t *testing.T) {
+	t.Parallel()
 	centre := gatewaytest.NewSMSC(t)
 	var mu sync.Mutex
 	status := smpp.StatusOK

@@ -98,7 +98,7 @@ func (s *SMSC) Dial(context.Context) (net.Conn, error) {
 func (s *SMSC) Serve(conn net.Conn) {
 	l := &line{conn: conn, writing: make(chan struct{}, 1), asked: map[uint32]chan smpp.PDU{}}
 	s.lines.Go(func() {
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		s.mu.Lock()
 		closed := s.closed
 		if !closed {
@@ -124,7 +124,7 @@ func (s *SMSC) Cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for l := range s.open {
-		l.conn.Close()
+		_ = l.conn.Close()
 	}
 }
 
@@ -265,7 +265,7 @@ func (s *SMSC) submit(l *line, p smpp.PDU) {
 		reply = s.Answer(n, m)
 	}
 	if reply.Drop {
-		l.conn.Close()
+		_ = l.conn.Close()
 	}
 	if reply.Drop || reply.Silent {
 		return

@@ -109,7 +109,7 @@ func (c *Client) Submit(ctx context.Context, m *Message) (id string, err error) 
 	c.Start()
 	message := &call{message: m, done: make(chan answer, 1)}
 	for queued := false; !queued; {
-		refused, changed := c.standing()
+		changed, refused := c.standing()
 		if refused != nil {
 			return "", refused
 		}
@@ -206,11 +206,11 @@ func (c *Client) stand(by int, refused error) {
 
 // standing tells why no bind is let in, nil as long as there is one or hope, and
 // what is closed when that changes.
-func (c *Client) standing() (refused error, changed <-chan struct{}) {
+func (c *Client) standing() (changed <-chan struct{}, refused error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.bound > 0 {
-		return nil, c.changed
+		return c.changed, nil
 	}
-	return c.refused, c.changed
+	return c.changed, c.refused
 }

@@ -140,7 +140,7 @@ func TestTheCentreIsAnswered(t *testing.T) {
 
 // hostile binds a client, does what is given, and gives what the message in flight
 // came to and how long the session lasted.
-func hostile(t *testing.T, do func(conn net.Conn, submit smpp.PDU)) (error, time.Duration) {
+func hostile(t *testing.T, do func(conn net.Conn, submit smpp.PDU)) (time.Duration, error) {
 	over := make(chan time.Duration, 1)
 	o := options(t, nil)
 	first := true
@@ -175,7 +175,7 @@ func hostile(t *testing.T, do func(conn net.Conn, submit smpp.PDU)) (error, time
 	if err != nil && strings.Contains(err.Error(), "canary") || err != nil && strings.Contains(err.Error(), "15112345678") {
 		t.Errorf("the error shows %v", err)
 	}
-	return err, lasted
+	return lasted, err
 }
 
 func TestHostileCentresEndTheSession(t *testing.T) {
@@ -208,7 +208,7 @@ func TestHostileCentresEndTheSession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				if err, lasted := hostile(t, do); !errors.Is(err, smpp.ErrUnanswered) || lasted > 0 {
+				if lasted, err := hostile(t, do); !errors.Is(err, smpp.ErrUnanswered) || lasted > 0 {
 					t.Errorf("after %v: %v", lasted, err)
 				}
 			})
@@ -226,7 +226,7 @@ func TestMessageThatTheCentreCannotReadIsRefused(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		err, _ := hostile(t, func(conn net.Conn, p smpp.PDU) {
+		_, err := hostile(t, func(conn net.Conn, p smpp.PDU) {
 			say(conn, smpp.PDU{Command: smpp.GenericNack, Status: smpp.StatusCommand, Sequence: p.Sequence})
 			conn.Close()
 		})
@@ -247,7 +247,7 @@ func TestSlowAndDeafCentresAreLeft(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				if err, lasted := hostile(t, do); !errors.Is(err, smpp.ErrUnanswered) || lasted < 40*time.Second || lasted > 41*time.Second {
+				if lasted, err := hostile(t, do); !errors.Is(err, smpp.ErrUnanswered) || lasted < 40*time.Second || lasted > 41*time.Second {
 					t.Errorf("after %v: %v", lasted, err)
 				}
 			})
@@ -296,7 +296,7 @@ func TestSlowAndDeafCentresAreLeft(t *testing.T) {
 
 func TestFloodOfAnswersIsHarmless(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		err, _ := hostile(t, func(conn net.Conn, p smpp.PDU) {
+		_, err := hostile(t, func(conn net.Conn, p smpp.PDU) {
 			for range 2000 { // the first counts
 				say(conn, smpp.PDU{Command: p.Command | smpp.Response, Status: smpp.StatusQueueFull, Sequence: p.Sequence})
 			}

@@ -82,7 +82,7 @@ func open(ctx context.Context, o *Options) (*session, error) {
 	}
 	binding, cancel := context.WithTimeout(ctx, responseTime)
 	defer cancel()
-	stop := context.AfterFunc(binding, func() { conn.Close() })
+	stop := context.AfterFunc(binding, func() { _ = conn.Close() })
 	err = s.bind()
 	if !stop() {
 		err = errSilent
@@ -227,7 +227,7 @@ func (s *session) receiveAll(all []PDU) {
 		status = StatusTemporaryError
 	}
 	for _, p := range all {
-		s.answer(p, status)
+		_ = s.answer(p, status) // where it is lost, the centre repeats the delivery
 	}
 	s.mu.Lock()
 	s.unstored -= len(all)
@@ -247,7 +247,7 @@ func message(b Body) *Message {
 // end ends the session, whatever it does, for the first reason given. What was
 // written and not answered is told so; what is being written its writer finds out.
 func (s *session) end(why error) {
-	defer s.conn.Close() // may take its time: TLS says goodbye
+	defer func() { _ = s.conn.Close() }() // outside of the lock: TLS says goodbye, and may wait
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
