@@ -197,6 +197,7 @@ func TestDecodeRefusesWhatHasNotTheForm(t *testing.T) {
 		"a string that is too long":     {"00000052 80000004 00000000 00000001" + strings.Repeat("41", 65) + "00", ErrBody},
 		"a TLV cut off in its head":     {"00000014 80000004 00000000 00000001 00 001e00", ErrBody},
 		"a TLV cut off in its value":    {"00000016 80000004 00000000 00000001 00 001e0002 41", ErrBody},
+		"a flood of empty TLVs":         {"00000115 80000004 00000000 00000001 00" + strings.Repeat("00010000", 65), ErrBody},
 		"a short_message cut off":       {"00000022 00000004 00000000 00000001 00 000000 000000 000000 00 00 00 00 00 00 02 41", ErrBody},
 		"a short_message of 255":        {"00000120 00000004 00000000 00000001 00 000000 000000 000000 00 00 00 00 00 00 ff" + strings.Repeat("41", 255), ErrBody},
 	} {

@@ -30,6 +30,7 @@ func TestReceiptsAreRead(t *testing.T) {
 		"a word of its own":    {0x04, "id:a1 stat:WONDER", nil, Receipt{"a1", Unknown, "", false}, true},
 		"not the last word":    {0x20, "id:a1 stat:ENROUTE", nil, Receipt{"a1", Enroute, "", true}, true},
 		"twice the same key":   {0x04, "id:1 id:2 stat:DELIVRD stat:UNDELIV", nil, Receipt{"1", HasArrived, "", false}, true},
+		"a person's text":      {0x04, "id:1 text:hi stat:DELIVRD", nil, Receipt{"1", Unknown, "", false}, true},
 		"empty":                {0x04, "", nil, Receipt{"", Unknown, "", false}, true},
 		"nothing of it":        {0x04, "hello there", nil, Receipt{"", Unknown, "", false}, true},
 		"an id of no use":      {0x04, "id:\x01\xff stat:DELIVRD", nil, Receipt{"", HasArrived, "", false}, true},
