@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -41,7 +42,7 @@ func startKannel(t *testing.T, centre string) *kannel {
 	}))
 	t.Cleanup(told.Close)
 	host, port, _ := net.SplitHostPort(centre)
-	admin, box, send := freePort(t), freePort(t), freePort(t)
+	admin, box, send := freePorts(t)
 	dir := t.TempDir()
 	settings := filepath.Join(dir, "kannel.conf")
 	text := fmt.Sprintf(`
@@ -100,7 +101,7 @@ func startBox(t *testing.T, dir, name, settings string) (*exec.Cmd, chan struct{
 	if err != nil {
 		t.Fatal(name + " is missing: apt-get install kannel")
 	}
-	box := exec.Command(path, settings)
+	box := exec.Command(path, "-v", "2", settings)
 	said := &bytes.Buffer{}
 	box.Dir, box.Stdout, box.Stderr = dir, said, said
 	box.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -122,20 +123,30 @@ func startBox(t *testing.T, dir, name, settings string) (*exec.Cmd, chan struct{
 	return box, ended
 }
 
-func freePort(t *testing.T) int {
+// freePorts gives three neighbours. They lie below those that connections and
+// listeners get by themselves, so that none takes them meanwhile.
+func freePorts(t *testing.T) (a, b, c int) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	free := func(port int) bool {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			l.Close()
+		}
+		return err == nil
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	for range 100 {
+		if a = 10000 + rand.IntN(20000); free(a) && free(a+1) && free(a+2) {
+			return a, a + 1, a + 2
+		}
+	}
+	t.Fatal("no free ports")
+	return 0, 0, 0
 }
 
 // eventually polls until something is so.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !so(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !so(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("not so after a minute: %s", what)
 		}
@@ -153,24 +164,31 @@ func reachable(t *testing.T, port int) {
 	})
 }
 
-// send has Kannel send a text.
+// send has Kannel send a text. As long as its two programs do not know each other
+// it takes none, and is asked again.
 func (k *kannel) send(t *testing.T, text, settings string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, k.sendsms+settings+"to=%2B4915112345678&text="+url.QueryEscape(text), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	said, _ := io.ReadAll(response.Body)
-	if response.StatusCode != http.StatusAccepted {
-		t.Fatalf("Kannel: %d %s", response.StatusCode, said)
-	}
+	address := k.sendsms + settings + "to=%2B4915112345678&text=" + url.QueryEscape(text)
+	eventually(t, "Kannel takes a message", func() bool {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Logf("Kannel: %v", err)
+			return false
+		}
+		defer response.Body.Close()
+		said, _ := io.ReadAll(response.Body)
+		if response.StatusCode != http.StatusAccepted {
+			t.Logf("Kannel: %d %s", response.StatusCode, said)
+			return false
+		}
+		return true
+	})
 }
 
 // receipt awaits the next word of Kannel on a receipt, of a type: 1 delivered, 2 failed,
