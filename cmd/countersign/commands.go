@@ -59,7 +59,7 @@ func (p program) config() *cobra.Command {
 	})
 	reference := &cobra.Command{Use: "reference", Short: "Print every setting as a commented file", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if _, err := io.WriteString(p.stdout, config.Reference(server.LimitTable(), server.AlertTable())); err != nil {
+			if _, err := io.WriteString(p.stdout, config.Reference(server.LimitTable(), server.AlertTable(), server.ProviderTable())); err != nil {
 				return failure{err}
 			}
 			return nil
