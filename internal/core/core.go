@@ -66,6 +66,7 @@ type Settings struct {
 	Limits       map[string]limit.Rule // in place of those in LimitTable, by name: N and Window
 	SMSCountries []string              // ISO 3166-1 alpha-2: where messages may go; empty: everywhere
 	Prices       Prices                // of messages; nil: they cost nothing
+	Routes       []Route               // by which messages go, in the operator's order; none: SMS, everywhere
 	Budgets      Budgets               // what messages may cost
 	GuardMonitor bool                  // the conversion guard tells and pauses nothing (C-50)
 	CaptchaLifts bool                  // a solved captcha opens what others have exhausted (C-42)

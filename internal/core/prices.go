@@ -1,8 +1,6 @@
 package core
 
 import (
-	"github.com/countersign/countersign/internal/keyring"
-	"github.com/countersign/countersign/internal/locale"
 	"github.com/countersign/countersign/internal/phone"
 )
 
@@ -12,32 +10,31 @@ import (
 // holds. Nil: everything is free.
 type Prices map[string]Money
 
-// price is what a text to a number costs, in as many segments as it takes.
-func (p Prices) price(n phone.Number, country string, text keyring.Secret) Money {
-	if len(p) == 0 {
-		return 0
-	}
-	segments, _ := locale.Segments(text.Reveal())
-	return Money(segments) * p.segment(n, country)
-}
-
 func (p Prices) segment(n phone.Number, country string) Money {
-	e164 := n.E164()
-	for end := len(e164); end > 1; end-- {
-		if price, ok := p[e164[:end]]; ok {
-			return price
-		}
-	}
-	for _, where := range []string{country, "*"} {
-		if price, ok := p[where]; ok {
-			return price
-		}
+	if price, ok := p.find(n, country); ok {
+		return price
 	}
 	var most Money
 	for _, price := range p {
 		most = max(most, price)
 	}
 	return most
+}
+
+// find gives the price of a place that is named.
+func (p Prices) find(n phone.Number, country string) (Money, bool) {
+	e164 := n.E164()
+	for end := len(e164); end > 1; end-- {
+		if price, ok := p[e164[:end]]; ok {
+			return price, true
+		}
+	}
+	for _, where := range []string{country, "*"} {
+		if price, ok := p[where]; ok {
+			return price, true
+		}
+	}
+	return 0, false
 }
 
 // RoughPrices is what a segment costs about everywhere, in US dollars: close
