@@ -10,31 +10,24 @@ import (
 // holds. Nil: everything is free.
 type Prices map[string]Money
 
-func (p Prices) segment(n phone.Number, country string) Money {
-	if price, ok := p.find(n, country); ok {
-		return price
+// Segment is what one segment to a number costs.
+func (p Prices) Segment(n phone.Number, country string) Money {
+	e164 := n.E164()
+	for end := len(e164); end > 1; end-- {
+		if price, ok := p[e164[:end]]; ok {
+			return price
+		}
+	}
+	for _, where := range []string{country, "*"} {
+		if price, ok := p[where]; ok {
+			return price
+		}
 	}
 	var most Money
 	for _, price := range p {
 		most = max(most, price)
 	}
 	return most
-}
-
-// find gives the price of a place that is named.
-func (p Prices) find(n phone.Number, country string) (Money, bool) {
-	e164 := n.E164()
-	for end := len(e164); end > 1; end-- {
-		if price, ok := p[e164[:end]]; ok {
-			return price, true
-		}
-	}
-	for _, where := range []string{country, "*"} {
-		if price, ok := p[where]; ok {
-			return price, true
-		}
-	}
-	return 0, false
 }
 
 // RoughPrices is what a segment costs about everywhere, in US dollars: close

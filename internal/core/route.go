@@ -15,7 +15,7 @@ type Route struct {
 	Channel   Channel
 	Countries []string // ISO 3166-1 alpha-2; empty: all
 	Prefixes  []string // beginnings of numbers, "+49151"; empty: all
-	Prices    Prices   // its own, before Settings.Prices; of a segment, by voice and whatsapp of a message
+	Prices    Prices   // of a segment of an SMS, of a message by another channel
 }
 
 // takes tells whether messages to a number go by it.
@@ -76,25 +76,16 @@ func (s Settings) price(channel Channel, n phone.Number, country string, text ke
 	if channel == ChannelSMS {
 		segments, _ = locale.Segments(text.Reveal())
 	}
-	var most Money
-	known := false
+	most, known := Money(0), false
 	for _, r := range s.Routes {
 		if r.Channel == channel && r.takes(n, country) {
-			most, known = max(most, r.segment(s.Prices, n, country)), true
+			most, known = max(most, r.Prices.Segment(n, country)), true
 		}
 	}
 	if !known {
-		most = s.Prices.segment(n, country)
+		most = s.Prices.Segment(n, country)
 	}
 	return Money(segments) * most
-}
-
-// segment is what one costs by the route.
-func (r Route) segment(general Prices, n phone.Number, country string) Money {
-	if price, ok := r.Prices.find(n, country); ok {
-		return price
-	}
-	return general.segment(n, country)
 }
 
 // least is what the cheapest message to a country costs; "" is anywhere.
@@ -104,11 +95,7 @@ func (s Settings) least(country string) Money {
 		if country != "" && len(r.Countries) > 0 && !slices.Contains(r.Countries, country) {
 			continue
 		}
-		price := s.Prices.least(country)
-		if len(r.Prices) > 0 {
-			price = r.Prices.least(country)
-		}
-		if !known || price < least {
+		if price := r.Prices.least(country); !known || price < least {
 			least, known = price, true
 		}
 	}

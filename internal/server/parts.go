@@ -35,6 +35,9 @@ type parts struct {
 	store   engine
 	log     *event.File
 	inbox   *gateway.Inbox
+
+	providers []provider
+
 	outbox  *outbox.Outbox
 	limiter *limiter
 	hasher  *password.Hasher
@@ -83,9 +86,12 @@ func (p *parts) open(ctx context.Context, c config.Config) error {
 		return fmt.Errorf("opening the security log: %w", err)
 	}
 	p.inbox = gateway.NewInbox(inboxKeeps)
+	if p.providers, err = openProviders(c, p.options, p.inbox, p.deliver); err != nil {
+		return err
+	}
 	p.watch = newWatch(c, p.options, p.now, func(e event.Event) { p.outbox.Traffic(e) })
 	p.outbox = outbox.New(outbox.Options{
-		Store: p.store, Ring: p.ring, Sender: p.inbox,
+		Store: p.store, Ring: p.ring, Sender: p.providers[0].sender,
 		Sinks: []event.Sink{p.log}, Watchers: []event.Sink{p.watch.sink()}, Budgets: budgets(c),
 		LogName: logName,
 		Now:     p.now, Rand: p.options.Rand, Log: p.options.Log,
@@ -165,7 +171,7 @@ func (p *parts) makeCore(c config.Config, traffic func(event.Event)) error {
 
 // close closes what is open, the last first.
 func (p *parts) close() error {
-	var errs []error
+	errs := []error{closeProviders(p.providers)}
 	if p.log != nil {
 		errs = append(errs, p.log.Close())
 	}

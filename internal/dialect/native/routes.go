@@ -24,7 +24,7 @@ func Types() (dialect.TypeSchemas, error) {
 	types := dialect.TypeSchemas{
 		reflect.TypeFor[core.Purpose](): dialect.Enum(core.PurposeSignup, core.PurposeLogin,
 			core.PurposePasswordReset, core.PurposePhoneChange, core.PurposeReauthentication),
-		reflect.TypeFor[core.Channel]():  dialect.Enum(core.ChannelSMS),
+		reflect.TypeFor[core.Channel]():  dialect.Enum(core.ChannelSMS, core.ChannelWhatsApp, core.ChannelVoice),
 		reflect.TypeFor[event.Outcome](): dialect.Enum(event.Success, event.Failure),
 		reflect.TypeFor[time.Time]():     {Type: "string", Format: "date-time"},
 	}
