@@ -37,6 +37,8 @@ type parts struct {
 	inbox   *gateway.Inbox
 
 	providers []provider
+	currency  string        // of all prices
+	ready     chan struct{} // closed once the core is there
 
 	outbox  *outbox.Outbox
 	limiter *limiter
@@ -59,7 +61,7 @@ type engine interface {
 // openParts opens them in the order in which they need each other. After an
 // error nothing stays open.
 func openParts(ctx context.Context, c config.Config, o Options) (*parts, error) {
-	p := &parts{options: o}
+	p := &parts{options: o, currency: c.SMSCurrency, ready: make(chan struct{})}
 	p.instance = newID(p.now(), o.Rand)
 	if err := p.open(ctx, c); err != nil {
 		return nil, errors.Join(err, p.close())
@@ -102,6 +104,7 @@ func (p *parts) open(ctx context.Context, c config.Config) error {
 	if err := p.makeCore(c, p.outbox.Traffic); err != nil {
 		return err
 	}
+	close(p.ready)
 	p.watch.read(p)
 	return nil
 }

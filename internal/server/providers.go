@@ -9,6 +9,7 @@ import (
 
 	"github.com/countersign/countersign/internal/config"
 	"github.com/countersign/countersign/internal/core"
+	"github.com/countersign/countersign/internal/dialect/receipts"
 	"github.com/countersign/countersign/internal/gateway"
 )
 
@@ -67,7 +68,7 @@ func senderOptions(c config.Config, o Options, entry config.Provider, told deliv
 	}
 	options := gateway.Options{
 		Name: entry.Name, Channel: gateway.Channel(entry.Channel), Values: entry.Values, From: entry.From, DLT: dlt,
-		Deliver: func(ctx context.Context, receipts []gateway.Receipt) error { return told(ctx, entry.Name, receipts) },
+		Deliver: func(ctx context.Context, all []gateway.Receipt) error { return told(ctx, entry.Name, all) },
 		Now:     o.Now, Rand: o.Rand, Log: o.Log.With("provider", entry.Name),
 	}
 	if !config.LoopbackHost(urlHost(c.PublicURL)) {
@@ -83,6 +84,26 @@ func refusalOf(entry config.Provider, err error) *config.Refusal {
 		r.Setting, r.Problem = r.Setting+"."+known.Setting, known.Problem
 	}
 	return r
+}
+
+// senders are those of all entries.
+func (p *parts) senders() []gateway.Sender {
+	all := make([]gateway.Sender, len(p.providers))
+	for i, entry := range p.providers {
+		all[i] = entry.sender
+	}
+	return all
+}
+
+// deliver keeps receipts that came by no call of ours. A provider may have some
+// before the core is there.
+func (p *parts) deliver(ctx context.Context, provider string, told []gateway.Receipt) error {
+	select {
+	case <-p.ready:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return p.core.RecordReceipts(ctx, provider, receipts.Read(told, p.currency))
 }
 
 func closeProviders(all []provider) error {
