@@ -81,6 +81,7 @@ type Settings struct {
 	Prices       Prices                // of messages; nil: they cost nothing
 	Routes       []Route               // by which messages go, in the operator's order; none: SMS, everywhere
 	Budgets      Budgets               // what messages may cost
+	Currency     string                // of prices and budgets: ISO 4217
 	GuardMonitor bool                  // the conversion guard tells and pauses nothing (C-50)
 	CaptchaLifts bool                  // a solved captcha opens what others have exhausted (C-42)
 

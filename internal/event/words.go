@@ -32,7 +32,7 @@ var limitWords = set(
 	"code_failures_address", "code_failures_network", "code_failures_number", "code_failures_device",
 	"password_failures_address", "password_failures_network", "password_failures_device",
 	"send_wait", "send_number_hour", "send_number_day", "send_prefix", "send_prefix_devices", "send_country", "send_total",
-	"refresh_session", "test_number",
+	"refresh_session", "test_number", "delivery_address",
 	"failed_passwords", "resend", "captcha_required", "sms_budget", "guard_prefix", "guard_country", "guard_address",
 	"country_not_allowed",
 )

@@ -124,7 +124,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.peers = dialect.NewPeers(s.config.TrustedProxies, s.config.PublicURL)
-	s.health = &health{ping: s.parts.store.Ping, peers: s.peers.Warning, limiter: s.parts.limiter.warning}
+	s.health = &health{ping: s.parts.store.Ping, peers: s.peers.Warning, limiter: s.parts.limiter.warning, sms: s.parts.smsWarning}
 	return nil
 }
 
