@@ -18,10 +18,11 @@ func (p Prices) price(n phone.Number, country string, text keyring.Secret) Money
 		return 0
 	}
 	segments, _ := locale.Segments(text.Reveal())
-	return Money(segments) * p.segment(n, country)
+	return Money(segments) * p.Segment(n, country)
 }
 
-func (p Prices) segment(n phone.Number, country string) Money {
+// Segment is what one segment to a number costs.
+func (p Prices) Segment(n phone.Number, country string) Money {
 	e164 := n.E164()
 	for end := len(e164); end > 1; end-- {
 		if price, ok := p[e164[:end]]; ok {

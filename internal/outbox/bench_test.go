@@ -94,7 +94,7 @@ func (b *bench) run() {
 		b.end()
 	}
 	b.box = outbox.New(outbox.Options{
-		Store: b.store, Ring: b.ring, Sender: b.sender, Sinks: b.sinks, Poll: b.poll,
+		Store: b.store, Ring: b.ring, Routes: []outbox.Route{{Sender: b.sender, Weight: 1}}, Sinks: b.sinks, Poll: b.poll,
 		Budgets: core.Budgets{Total: core.Budget{Hour: b.hourly}, StrangerPct: 100},
 		Now:     now, Rand: rand.Reader, Log: slog.New(slog.NewTextHandler(b.log, nil)),
 	})

@@ -85,7 +85,7 @@ func (p *parts) open(ctx context.Context, c config.Config) error {
 	p.inbox = gateway.NewInbox(inboxKeeps)
 	p.watch = newWatch(c, p.options, p.now, func(e event.Event) { p.outbox.Traffic(e) })
 	p.outbox = outbox.New(outbox.Options{
-		Store: p.store, Ring: p.ring, Sender: p.inbox,
+		Store: p.store, Ring: p.ring, Routes: []outbox.Route{{Sender: p.inbox, Weight: 1}},
 		Sinks: []event.Sink{p.log}, Watchers: []event.Sink{p.watch.sink()}, Budgets: budgets(c),
 		LogName: logName,
 		Now:     p.now, Rand: p.options.Rand, Log: p.options.Log,
