@@ -53,7 +53,10 @@ func (p program) config() *cobra.Command {
 	p.now = time.Now()
 	check := &cobra.Command{Use: "check", Short: "Check the settings without running anything", Args: cobra.NoArgs}
 	settings := p.addSettings(check, everySetting)
-	check.RunE = p.with(settings, func(*cobra.Command, config.Config, []string) error {
+	check.RunE = p.with(settings, func(_ *cobra.Command, s config.Config, _ []string) error {
+		if err := server.Check(s); err != nil {
+			return err
+		}
 		_, err := fmt.Fprintln(p.stdout, "The settings are fine.")
 		return err
 	})

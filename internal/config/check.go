@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -243,11 +244,20 @@ func digits(text string, least, most int) bool {
 	return len(text) >= least && len(text) <= most && strings.Trim(text, "0123456789") == ""
 }
 
+// appHash is a part of a base64 text, as the SMS Retriever takes it.
+var appHash = regexp.MustCompile(`^[A-Za-z0-9+/]{11}$`)
+
 func (l *loader) checkTexts(c *Config) {
 	const longest = 30 // code points: a message must fit its segments
 	bad := func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune("@#/:", r) }
 	if !utf8.ValidString(c.AppName) || utf8.RuneCountInString(c.AppName) > longest || strings.ContainsFunc(c.AppName, bad) {
 		l.refuseSetting("app_name", "must be at most %d letters, digits and blanks: it stands in every message, where @, #, / and : mean something to phones", longest)
+	}
+	if c.SMSTemplates != "" {
+		l.checkReadable("sms_templates", c.SMSTemplates)
+	}
+	if c.AndroidAppHash != "" && !appHash.MatchString(c.AndroidAppHash) {
+		l.refuseSetting("android_app_hash", "must be the 11 characters (letters, digits, + and /) that Android's AppSignatureHelper tells for the app's signing certificate")
 	}
 	l.checkWord("log_format", c.LogFormat, "text", "json")
 }

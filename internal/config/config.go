@@ -34,6 +34,9 @@ type Config struct {
 	DefaultRegion string   `name:"default_region" doc:"Two-letter country in which numbers typed without + are read. By default these are refused."`
 	SMSCountries  []string `name:"sms_countries" doc:"Two-letter countries that messages may go to. The development inbox takes all."`
 
+	SMSTemplates   string `name:"sms_templates" doc:"File with texts of messages in place of the built-in ones: a YAML mapping of languages to purposes to texts, such as en: {login: \"{app}: {code} is your sign-in code.\"}. docs/texts.md tells more."`
+	AndroidAppHash string `name:"android_app_hash" doc:"The hash of 11 characters by which the SMS Retriever of Android gives a message to its app. It ends the messages that a device of platform android asks for."`
+
 	TestNumbers      map[string]string `name:"test_numbers" secret:"true" doc:"Numbers that get no message and have a fixed code of six digits, for app-store reviews: +15005550006=123456,... Whoever knows such a code can sign in as its number."`
 	TestNumbersUntil time.Time         `name:"test_numbers_until" doc:"When the test numbers end, as a date (2026-12-31, to the end of that day in UTC) or a time (2026-12-31T12:00:00Z). From then on they are numbers like any other. By default 30 days after the server was started."`
 

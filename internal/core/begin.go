@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/internal/captcha"
@@ -147,11 +148,14 @@ func (c *Core) writeCode(b beginning, ch *Challenge) (keyring.Secret, error) {
 	if fixed, ok := c.testCode(b.number.E164()); ok {
 		code, ch.CodeLength = keyring.Secret(fixed), len(fixed)
 	}
-	lang := locale.Match(b.in.Locale, b.caller.Languages)
-	text := Text{Code: code, Locale: lang, Body: keyring.Secret(locale.CodeMessage(lang, string(b.purpose), locale.Vars{
-		App: c.settings.AppName, Code: code.Reveal(), Host: c.settings.Host,
-		Minutes: int(c.settings.CodeTTL / time.Minute),
-	}))}
+	lang := c.settings.Texts.Match(b.in.Locale, b.caller.Languages)
+	vars := locale.Vars{
+		App: c.settings.AppName, Code: code.Reveal(), Host: c.settings.Host, Minutes: int(c.settings.CodeTTL / time.Minute),
+	}
+	if strings.EqualFold(b.in.Device.Platform, "android") {
+		vars.AppHash = c.settings.AndroidAppHash
+	}
+	text := Text{Code: code, Locale: lang, Body: keyring.Secret(c.settings.Texts.Code(lang, string(b.purpose), vars))}
 	ch.Sealed, err = SealText(c.ring, c.rand, ch.ID, b.number, text)
 	if err != nil {
 		return "", unavailable("writing a message", err)

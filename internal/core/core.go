@@ -8,6 +8,7 @@ import (
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/keyring"
 	"github.com/countersign/countersign/internal/limit"
+	"github.com/countersign/countersign/internal/locale"
 	"github.com/countersign/countersign/internal/password"
 	"github.com/countersign/countersign/internal/token"
 )
@@ -52,6 +53,7 @@ type Deps struct {
 type Settings struct {
 	AppName       string            // named in messages
 	Host          string            // the origin-bound last line's host; "" leaves the line out
+	Texts         locale.Texts      // of messages
 	DefaultRegion string            // for numbers typed without +; "" refuses them
 	CodeTTL       time.Duration     // how long a challenge lives
 	RefreshGrace  time.Duration     // how long a predecessor gets its successor again
@@ -59,6 +61,11 @@ type Settings struct {
 	Lifetime      time.Duration     // and after so long in any case
 	ReauthWindow  time.Duration     // how fresh auth_time must be
 	TestNumbers   map[string]string // E.164 → code: no message, a fixed code
+
+	// AndroidAppHash ends the messages that a device of the platform "android" asks
+	// for, in place of the origin-bound line: the SMS Retriever finds its app by it.
+	// "" for none.
+	AndroidAppHash string
 
 	// TestNumbersUntil is when they become ordinary numbers; zero: never.
 	TestNumbersUntil time.Time

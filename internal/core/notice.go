@@ -26,8 +26,8 @@ func (c *Core) notice(caller Caller, now time.Time, user User, kind string) (Mes
 	if err != nil {
 		return Message{}, err
 	}
-	lang := locale.Match(user.Locale, caller.Languages)
-	text := keyring.Secret(locale.Notice(lang, kind, locale.Vars{App: c.settings.AppName, Host: c.settings.Host}))
+	lang := c.settings.Texts.Match(user.Locale, caller.Languages)
+	text := keyring.Secret(c.settings.Texts.Notice(lang, kind, locale.Vars{App: c.settings.AppName, Host: c.settings.Host}))
 	sealed, err := SealText(c.ring, c.rand, id, number, Text{Body: text, Locale: lang})
 	if err != nil {
 		return Message{}, unavailable("writing a notice", err)

@@ -142,6 +142,10 @@ func (p *parts) makeCore(c config.Config, traffic func(event.Event)) error {
 	if err != nil {
 		return fmt.Errorf("reading the list of passwords: %w", err)
 	}
+	texts, err := textsOf(c)
+	if err != nil {
+		return err
+	}
 	verifier, err := captchaOf(c, p.ring, p.options)
 	if err != nil {
 		return err
@@ -154,7 +158,7 @@ func (p *parts) makeCore(c config.Config, traffic func(event.Event)) error {
 		Store: p.store, Ring: p.ring, Tokens: tokens, Hasher: p.hasher,
 		Policy:  password.NewPolicy(c.PasswordMinLength, c.AppName, more),
 		Traffic: traffic, Now: p.options.Now, Rand: p.options.Rand,
-		Limiter: p.limiter.Limiter, Captcha: verifier, Settings: coreSettings(c, p.now()),
+		Limiter: p.limiter.Limiter, Captcha: verifier, Settings: coreSettings(c, texts, p.now()),
 	})
 	return nil
 }
