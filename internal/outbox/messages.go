@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/countersign/countersign/internal/core"
@@ -12,6 +13,7 @@ import (
 
 const (
 	partMessages = "message queue"
+	partTries    = "message tries"
 	partSending  = "message provider " // and its name
 	partBudget   = "message budget"
 )
@@ -23,7 +25,8 @@ type messenger struct {
 	batch int       // counts the claims, each of which is a holder of its own
 	asked time.Time // when it was last asked how many messages wait for money
 	slots chan struct{}
-	again chan struct{} // holds one where a message is to be tried again at once
+	again chan struct{} // holds one where the queue is to be looked at
+	short atomic.Bool   // more would be claimed if a provider had room
 	wg    sync.WaitGroup
 }
 
@@ -42,11 +45,17 @@ func (m *messenger) work(ctx context.Context) {
 			pause(ctx, rest)
 			continue
 		}
+		n := min(free, m.room())
+		m.give(free - n)
+		if n == 0 {
+			m.wait(ctx, m.b.o.Poll)
+			continue
+		}
 		now := m.b.o.Now()
-		claimed, holder, err := m.claim(ctx, free, now)
-		m.give(free - len(claimed))
+		claimed, holder, err := m.claim(ctx, n, now)
+		m.give(n - len(claimed))
 		if len(claimed) > 0 {
-			m.wg.Go(func() { m.carry(context.WithoutCancel(ctx), claimed, holder, now) })
+			m.carry(context.WithoutCancel(ctx), claimed, holder, now)
 		}
 		m.b.note(partMessages, err)
 		m.lookAtMoney(ctx)
@@ -54,10 +63,29 @@ func (m *messenger) work(ctx context.Context) {
 		case err != nil:
 			after = longer(after)
 			m.wait(ctx, after)
-		case len(claimed) < free:
+		case len(claimed) < n:
 			after = 0
 			m.wait(ctx, m.b.o.Poll)
 		}
+	}
+}
+
+// room is how many more messages the providers take at a time. Where it is none,
+// the end of one in hand has the queue looked at.
+func (m *messenger) room() int {
+	n := m.b.router.room()
+	if n == 0 {
+		m.short.Store(true)
+		n = m.b.router.room() // one may have ended meanwhile
+	}
+	return n
+}
+
+// ended notes that a message is in nobody's hand any more.
+func (m *messenger) ended() {
+	m.give(1)
+	if m.short.CompareAndSwap(true, false) {
+		m.hurry()
 	}
 }
 

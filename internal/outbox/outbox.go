@@ -23,6 +23,7 @@ const (
 	sendTimeout  = 10 * time.Second
 	settleTries  = 3
 	settlePause  = time.Second
+	settleBound  = 5 * time.Second  // of the lease, kept for settling
 	messageLease = 20 * time.Second // sending and settling fit in; a crash delays by it
 	writeTimeout = 10 * time.Second
 	eventLease   = 30 * time.Second
@@ -86,7 +87,7 @@ func New(o Options) *Outbox {
 	}
 	b := &Outbox{
 		o: o, router: newRouter(o.Routes, o.Routing, most),
-		failing: map[string]error{}, parts: []string{partMessages, partBudget, partLearning},
+		failing: map[string]error{}, parts: []string{partMessages, partTries, partBudget, partLearning},
 	}
 	for _, r := range o.Routes {
 		b.parts = append(b.parts, partSending+r.Sender.Name())

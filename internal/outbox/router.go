@@ -27,13 +27,22 @@ type router struct {
 	circuits circuits
 	shares   shares
 	inHand   map[string]int // by provider
+	widths   map[string]int // of those that asked for a pause: how many they may have, growing with each that is taken
 }
 
 func newRouter(routes []Route, routing Routing, most int) *router {
 	return &router{
 		routing: cmp.Or(routing, Learn), routes: routes, most: most,
-		circuits: newCircuits(), shares: shares{}, inHand: map[string]int{},
+		circuits: newCircuits(), shares: shares{}, inHand: map[string]int{}, widths: map[string]int{},
 	}
+}
+
+// width is how many messages a provider may have in hand.
+func (r *router) width(provider string) int {
+	if width, ok := r.widths[provider]; ok {
+		return width
+	}
+	return r.most
 }
 
 // choose finds the route for a message's next try.
@@ -69,7 +78,7 @@ func (r *router) candidates(w want) (all []candidate) {
 			continue
 		}
 		c.before = slices.Contains(w.before, c.name)
-		c.full = r.inHand[c.name] >= r.most
+		c.full = r.inHand[c.name] >= r.width(c.name)
 		c.opens = r.circuits.opens(w.way(c.name), w.now)
 		c.pauses = r.circuits.pauses(c.name, w.now)
 		if r.routing == Learn {
@@ -100,14 +109,19 @@ func (r *router) letGo(provider string) {
 func (r *router) end(w want, provider string, failure *gateway.SendError, now time.Time) (shut []way) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	width, had := r.width(provider), r.inHand[provider]
 	r.inHand[provider]--
 	if failure == nil {
+		r.widths[provider] = min(r.most, width+1)
 		return r.circuits.ended(w.way(provider), w.now, now, false)
 	}
 	switch {
 	case failure.Class == gateway.Final: // the number's fault: it says nothing of the provider
 		return r.circuits.ended(w.way(provider), w.now, now, false)
 	case failure.Class == gateway.Retry && failure.RetryAfter > 0:
+		if r.circuits.pauses(provider, now).IsZero() { // the first to be told
+			r.widths[provider] = max(1, min(width, had)/2)
+		}
 		r.circuits.throttled[provider] = now.Add(failure.RetryAfter)
 		return nil
 	case failure.Class == gateway.Failover && failure.Alarm:
@@ -144,6 +158,20 @@ func (r *router) rests(now time.Time) (first time.Time) {
 		}
 	}
 	return first
+}
+
+// room is how many more messages the providers take now, all together.
+func (r *router) room() (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.routes) == 0 {
+		return r.most // to be told that there is none
+	}
+	for _, route := range r.routes {
+		name := route.Sender.Name()
+		n += max(0, r.width(name)-r.inHand[name])
+	}
+	return n
 }
 
 // learns tells whether anything is to be learnt: with one route there is no choice.

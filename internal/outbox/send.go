@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -29,8 +30,8 @@ type attempt struct {
 func (a *attempt) withheld() bool { return a.message.State == core.MessageWithheld }
 
 // carry sends what a claim gave: it chooses the providers, has the store know
-// which, sends all at the same time and settles each. Begun, it ends within the
-// send's own timeout.
+// which, sends all at the same time and settles each. It returns once they are
+// chosen. Begun, it ends within the send's own timeout.
 func (m *messenger) carry(ctx context.Context, claimed []core.Message, holder string, at time.Time) {
 	var all []*attempt
 	for _, message := range claimed {
@@ -40,20 +41,22 @@ func (m *messenger) carry(ctx context.Context, claimed []core.Message, holder st
 			m.give(1)
 		}
 	}
-	if !m.begin(ctx, all, holder, at) {
-		for _, a := range all {
-			m.letGo(a)
+	m.wg.Go(func() {
+		if !m.begin(ctx, all, holder, at) {
+			for _, a := range all {
+				m.letGo(a)
+				m.ended()
+			}
+			return
 		}
-		m.give(len(all))
-		return
-	}
-	for _, a := range all {
-		m.wg.Go(func() {
-			defer m.give(1)
-			m.send(ctx, a)
-			m.settle(ctx, a, m.outcome(a))
-		})
-	}
+		for _, a := range all {
+			m.wg.Go(func() {
+				defer m.ended()
+				m.send(ctx, a)
+				m.settle(ctx, a, m.outcome(a))
+			})
+		}
+	})
 }
 
 // prepare opens a message and chooses its provider. Nil: there is no chance to
@@ -108,7 +111,29 @@ func (a *attempt) goes() bool { return a.reason == "" && !a.withheld() }
 // begin has the store know by whom messages are sent, before they are. Where it
 // cannot, or not in time for the lease, nothing is sent: they are claimed again.
 func (m *messenger) begin(ctx context.Context, all []*attempt, holder string, at time.Time) bool {
-	return true
+	in := core.BeginAttempts{Holder: holder, Now: m.b.o.Now()}
+	for _, a := range all {
+		if a.reason == "" && a.choice.route != nil {
+			in.Attempts = append(in.Attempts, core.BeginAttempt{MessageID: a.message.ID, Provider: a.provider(), Why: a.choice.why})
+		}
+	}
+	if len(in.Attempts) == 0 {
+		return true
+	}
+	last := at.Add(messageLease - sendTimeout - settleBound)
+	for m.b.o.Now().Before(last) {
+		err := m.b.o.Store.BeginAttempts(ctx, in)
+		if err == nil && m.b.o.Now().Before(last) {
+			m.b.note(partTries, nil)
+			return true
+		}
+		if err == nil {
+			err = errors.New("it took too long")
+		}
+		m.b.note(partTries, fmt.Errorf("noting by whom messages go: %w", err))
+		pause(ctx, settlePause)
+	}
+	return false
 }
 
 // letGo undoes what prepare noted of a message that is not sent after all.
@@ -171,6 +196,9 @@ func (m *messenger) outcome(a *attempt) core.SettleMessage {
 		ID: a.message.ID, Holder: a.holder, State: core.MessageSent,
 		Provider: a.provider(), ProviderRef: a.sent.ProviderRef, Cost: m.cost(a), Now: now,
 	}
+	if a.reason != "" {
+		s.Provider = "" // it was not asked
+	}
 	switch {
 	case a.withheld() && a.reason == "":
 		s.State = core.MessageWithheld
@@ -179,7 +207,7 @@ func (m *messenger) outcome(a *attempt) core.SettleMessage {
 	case a.reason != "":
 		s.State = core.MessageFailed
 	case a.failure != nil:
-		a.reason = reasons[a.failure.Class]
+		a.reason, s.Failure, s.Code = reasons[a.failure.Class], string(a.failure.Class), a.failure.Code
 		s.State = core.MessageFailed
 		if at, ok := m.next(a, now); ok {
 			s.State, s.RetryAt = core.MessageQueued, at
