@@ -53,7 +53,7 @@ var reasonWords = set(
 	"failed_passwords", "failed_codes", "password_reset", "wait_over", "signed_in_by_code", "operator",
 	"repeated", "reused", "reuse", "malformed", "unknown_session", "ended_session", "session_ended",
 	"logout", "revoked", "all_ended", "surplus", "deleted", "password_change", "phone_change",
-	"unreadable", "refused", "provider_unavailable", "too_many_tries", "budget",
+	"unreadable", "refused", "provider_unavailable", "ambiguous", "lost", "no_provider", "busy", "too_many_tries", "budget",
 	"undelivered", "forged",
 	"insufficient_scope", "unknown_key", "revoked_key", "expired_key",
 	reasonTorn,

@@ -93,7 +93,7 @@ func (p *parts) open(ctx context.Context, c config.Config) error {
 	}
 	p.watch = newWatch(c, p.options, p.now, func(e event.Event) { p.outbox.Traffic(e) })
 	p.outbox = outbox.New(outbox.Options{
-		Store: p.store, Ring: p.ring, Sender: p.providers[0].sender,
+		Store: p.store, Ring: p.ring, Routes: outboxRoutes(p.providers), Routing: outbox.Routing(c.SMSRouting), Currency: c.SMSCurrency,
 		Sinks: []event.Sink{p.log}, Watchers: []event.Sink{p.watch.sink()}, Budgets: budgets(c),
 		LogName: logName,
 		Now:     p.now, Rand: p.options.Rand, Log: p.options.Log,
@@ -166,7 +166,7 @@ func (p *parts) makeCore(c config.Config, traffic func(event.Event)) error {
 	p.core = core.New(core.Deps{
 		Store: p.store, Ring: p.ring, Tokens: tokens, Hasher: p.hasher,
 		Policy:  password.NewPolicy(c.PasswordMinLength, c.AppName, more),
-		Traffic: traffic, Now: p.options.Now, Rand: p.options.Rand,
+		Traffic: traffic, Routed: p.routed, Now: p.options.Now, Rand: p.options.Rand,
 		Limiter: p.limiter.Limiter, Captcha: verifier, Settings: coreSettings(c, texts, p.now()),
 	})
 	return nil

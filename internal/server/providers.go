@@ -11,6 +11,7 @@ import (
 	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/dialect/receipts"
 	"github.com/countersign/countersign/internal/gateway"
+	"github.com/countersign/countersign/internal/outbox"
 )
 
 // provider is one entry of sms_providers at work.
@@ -95,10 +96,36 @@ func (p *parts) senders() []gateway.Sender {
 	return all
 }
 
+// outboxRoutes are the entries as the outbox knows them.
+func outboxRoutes(all []provider) []outbox.Route {
+	routes := make([]outbox.Route, len(all))
+	for i, p := range all {
+		routes[i] = outbox.Route{Sender: p.sender, Countries: p.Countries, Prefixes: p.Prefixes, Weight: p.Weight, Prices: p.prices}
+	}
+	return routes
+}
+
+// routed has the outbox know what receipts say of a way. Beside a running server
+// there is none.
+func (p *parts) routed(provider, country string, failed bool) {
+	if p.outbox != nil {
+		p.outbox.Receipt(provider, country, failed)
+	}
+}
+
 // smsWarning tells when all providers fail. Whoever is signed in, or has a
 // password, is served all the same: the server stays ready, as without Redis.
 func (p *parts) smsWarning() string {
-	return ""
+	shut := map[string]bool{}
+	for _, circuit := range p.outbox.Circuits() {
+		if circuit.Open {
+			shut[circuit.Provider] = true
+		}
+	}
+	if len(shut) < len(p.providers) {
+		return ""
+	}
+	return "sms: no provider takes messages as it should (the log tells why), they wait and are tried again"
 }
 
 // deliver keeps receipts that came by no call of ours. A provider may have some
