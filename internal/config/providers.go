@@ -124,7 +124,7 @@ func (n *providerNode) read(before []Provider) Provider {
 	}
 	p.Kind, p.Name = n.word(given, "kind"), n.word(given, "name")
 	if p.Name == "" {
-		p.Name = p.Kind
+		p.Name = strings.ReplaceAll(p.Kind, "_", "-")
 	}
 	switch same := func(o Provider) bool { return o.Name == p.Name }; {
 	case p.Kind == "":
