@@ -75,7 +75,9 @@ func TestMessagesGoByTheEntriesOfTheList(t *testing.T) {
 		do   func() error
 		says string
 	}{
-		{func() error { return ExplainMessage(t.Context(), c, "0192f3a0-0000-7000-8000-000000000000", false, &told) }, "no message"},
+		{func() error {
+			return ExplainMessage(t.Context(), c, "0192f3a0-0000-7000-8000-000000000000", false, &told)
+		}, "no message"},
 		{func() error { return Messages(t.Context(), c, MessagesQuery{State: "lost"}, false, &told) }, "--state has to be one of"},
 		{func() error { return Messages(t.Context(), c, MessagesQuery{Number: "12"}, false, &told) }, "no phone number"},
 	} {
