@@ -268,6 +268,7 @@ func TestSNSSignatures(t *testing.T) {
 	if got := w.fetches(); got != before {
 		t.Errorf("a forgery made it fetch:\n%s", got)
 	}
+	forged(t, s, "another's topic, well signed", w.notify(t, event, "TopicArn", strings.Replace(awsARN, "1", "9", 1)))
 	mine := w.key
 	key, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {

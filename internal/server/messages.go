@@ -77,7 +77,7 @@ func messageTable(messages []core.Message) string {
 	for _, m := range messages {
 		provider, _ := m.Route()
 		rows = append(rows, []string{
-			m.ID, clock(m.CreatedAt), m.PhoneMasked, m.Purpose, string(m.Channel), string(m.State), provider, fmt.Sprint(m.Tries),
+			m.ID, atTime(m.CreatedAt), m.PhoneMasked, m.Purpose, string(m.Channel), string(m.State), provider, fmt.Sprint(m.Tries),
 		})
 	}
 	if len(rows) == 1 {
@@ -97,22 +97,22 @@ func explanation(m core.Message, currency string) string {
 	line("message", "%s", m.ID)
 	line("number", "%s %s", m.PhoneMasked, m.Country)
 	line("purpose", "%s, by %s", m.Purpose, m.Channel)
-	line("made", "%s, of no use from %s", clock(m.CreatedAt), clock(m.ExpiresAt))
+	line("made", "%s, of no use from %s", atTime(m.CreatedAt), atTime(m.ExpiresAt))
 	line("request", "%s", m.RequestID)
 	line("price", "%v %s a try, as reserved", m.Price, currency)
 	for i, a := range m.Attempts {
 		fmt.Fprintf(&b, "\ntry %d     by %s: %s\n", i+1, a.Provider, a.Why)
-		line("", "%s  handed to the provider", clock(a.BeganAt))
+		line("", "%s  handed to the provider", atTime(a.BeganAt))
 		switch {
 		case a.EndedAt.IsZero():
 			line("", "%-24s  no answer was seen: it may have gone out", "")
 		case a.Failure != "":
-			line("", "%s  not taken: %s %s", clock(a.EndedAt), a.Failure, a.Code)
+			line("", "%s  not taken: %s %s", atTime(a.EndedAt), a.Failure, a.Code)
 		default:
-			line("", "%s  taken, as %s", clock(a.EndedAt), a.ProviderRef)
+			line("", "%s  taken, as %s", atTime(a.EndedAt), a.ProviderRef)
 		}
 		for _, s := range a.States {
-			line("", "%s  %s %s", clock(s.At), s.State, s.Code)
+			line("", "%s  %s %s", atTime(s.At), s.State, s.Code)
 		}
 		if !a.CostAt.IsZero() {
 			line("", "%-24s  counted as %v %s", "", a.Cost, currency)
@@ -122,5 +122,5 @@ func explanation(m core.Message, currency string) string {
 	return b.String()
 }
 
-// clock writes a time as the API does.
-func clock(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+// atTime writes a time as the API does.
+func atTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -36,9 +36,14 @@ type Options struct {
 	Rand    io.Reader
 	Log     *slog.Logger
 	Version string // as the OpenAPI document tells it
+
+	// NowIsRight has no database put Now right: it is a test's.
+	NowIsRight bool
+
+	clock *clock // Start's: of it, Now is the corrected time
 }
 
-// whole are the options with the world's own where they have none.
+// whole are the options with what is not given.
 func (o Options) whole() Options {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -51,6 +56,8 @@ func (o Options) whole() Options {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.clock = &clock{machine: o.Now, given: o.NowIsRight, log: o.Log}
+	o.Now = o.clock.now
 	return o
 }
 
@@ -124,7 +131,9 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.peers = dialect.NewPeers(s.config.TrustedProxies, s.config.PublicURL)
-	s.health = &health{ping: s.parts.store.Ping, peers: s.peers.Warning, limiter: s.parts.limiter.warning, sms: s.parts.smsWarning}
+	s.health = &health{
+		ping: s.parts.store.Ping, peers: s.peers.Warning, limiter: s.parts.limiter.warning, clock: s.options.clock.warning, sms: s.parts.smsWarning,
+	}
 	return nil
 }
 
