@@ -31,9 +31,9 @@ type age struct {
 // come. A person has a while to enter a code.
 func ages() []*age {
 	return []*age{
-		{from: 12 * time.Minute, to: 2 * time.Minute, weight: 1, every: learnEvery},
-		{from: time.Hour, to: 12 * time.Minute, weight: 0.2, every: 5 * time.Minute},
-		{from: 6 * time.Hour, to: time.Hour, weight: 0.05, every: 30 * time.Minute},
+		{from: 5 * time.Minute, to: time.Minute, weight: 1, every: learnEvery},
+		{from: 30 * time.Minute, to: 5 * time.Minute, weight: 0.25, every: 2 * time.Minute},
+		{from: 6 * time.Hour, to: 30 * time.Minute, weight: 0.02, every: 30 * time.Minute},
 	}
 }
 
