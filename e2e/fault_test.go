@@ -42,11 +42,8 @@ func faults() []fault {
 			"Some 503; clients that ask again get the answer.", true, cutPostgres},
 		{"disk_full", "no file of PostgreSQL's but its log may grow",
 			"503 and, in the log, PostgreSQL's own words, on whatever must grow; what fits goes on.", true, fillDisk},
-		{"clock_skew", "the clock of one instance is 5 s ahead, that of another 5 s behind",
-			"Nothing.", false, func(s *scene) { s.skewClocks(5 * time.Second) }},
-		{"clock_skew_wide", "the clock of one instance is 30 s ahead, that of another 30 s behind",
-			"Messages that are sent twice: the lease on one is 20 s, by the clocks of the instances. A wait after wrong passwords is shorter by as much as clocks differ.",
-			true, func(s *scene) { s.skewClocks(30 * time.Second) }},
+		{"clock_skew", "the clock of one instance is 30 s ahead, that of another 30 s behind",
+			"A warning of the clock in `/readyz`, which stays 200, and in the log: the database's time is taken.", false, skewClocks},
 	}
 }
 

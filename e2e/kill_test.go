@@ -17,10 +17,16 @@ import (
 	"github.com/countersign/countersign/internal/event"
 )
 
-const (
-	killRounds  = 50
-	killWorkers = 8
-)
+const killWorkers = 8
+
+// killRounds is how often the server is killed. Nothing of it runs in this process:
+// the race detector only takes its time.
+func killRounds() int {
+	if raced {
+		return 10
+	}
+	return 50
+}
 
 // Invariant 6: what was acknowledged is durable: it survives kill -9. And what
 // was not acknowledged is done as a whole or not at all.
@@ -31,7 +37,7 @@ const (
 func TestInvariant06(t *testing.T) {
 	t.Parallel()
 	c := &crash{program: newProgram(t), rand: chance(t), owed: map[string]string{}}
-	for range killRounds {
+	for range killRounds() {
 		c.round()
 		if t.Failed() {
 			return

@@ -87,8 +87,8 @@ type Store interface {
 	AddRollups(context.Context, AddRollups) error
 
 	// Attend keeps that an instance is there, or that it leaves, and tells how
-	// many are.
-	Attend(context.Context, Attend) (int, error)
+	// many are, and what time it is where they share a database.
+	Attend(context.Context, Attend) (Attended, error)
 
 	// API keys. AddAPIKey answers Done, or Taken when a living key has the name;
 	// RevokeAPIKey Done, or NotFound when there is none or it is revoked already.

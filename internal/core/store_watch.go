@@ -104,6 +104,12 @@ type Attend struct {
 	Within   time.Duration
 }
 
+// Attended is what an instance learns when it attends.
+type Attended struct {
+	Instances int       // how many there are
+	Clock     time.Time // the database's, between question and answer; zero where it has none but the instance's
+}
+
 // StatsQuery asks for counts of all instances together in [Since, Until), cut
 // into slots of By: a minute, ten minutes or an hour. Both ends are rounded down
 // to a slot. Minute of the rollups that it gives is the slot's beginning. Slots

@@ -19,7 +19,7 @@ import (
 const (
 	connectTimeout = 5 * time.Second
 	callTimeout    = 10 * time.Second // of a whole call
-	longestAnswer  = 64 << 10         // bytes of a provider's answer that are read
+	longestAnswer  = 64 << 10         // bytes of a provider's answer that are read, and of its header
 	longestCode    = 64
 	longestPause   = time.Hour // of those that a provider may ask for
 )
@@ -31,6 +31,7 @@ func NewHTTPClient() *http.Client {
 	transport.DialContext = (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext
 	transport.TLSHandshakeTimeout = connectTimeout
 	transport.MaxIdleConnsPerHost = 32
+	transport.MaxResponseHeaderBytes = longestAnswer
 	return &http.Client{
 		Transport:     transport,
 		Timeout:       callTimeout,
@@ -73,18 +74,32 @@ func call(ctx context.Context, client *http.Client, method, to string, header ht
 	return answer{status: response.StatusCode, header: response.Header, body: text}, nil
 }
 
-// lost is an exchange without an answer. The URL, which may hold an account, is
-// not repeated.
+// lost is an exchange without an answer. The URL, which may hold an account, is not
+// repeated, nor is what came back in place of an answer: it may hold what we said.
 func lost(written bool, err error) *SendError {
+	if written {
+		return &SendError{Class: Ambiguous, Cause: silence(err)}
+	}
 	var in *url.Error
 	if errors.As(err, &in) {
 		err = in.Err
 	}
-	class := Retry
-	if written {
-		class = Ambiguous
+	return &SendError{Class: Retry, Cause: err}
+}
+
+// silence says in words of ours why no answer came.
+func silence(err error) error {
+	var slow net.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &slow) && slow.Timeout():
+		return context.DeadlineExceeded
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the connection was closed before the answer ended")
+	default:
+		return errors.New("the connection broke before the answer ended")
 	}
-	return &SendError{Class: class, Cause: err}
 }
 
 // byStatus classifies an answer by its HTTP status alone, for codes that the
@@ -116,16 +131,25 @@ func (a answer) retryAfter() time.Duration {
 }
 
 // cleanCode makes a provider's word fit for logs and events: letters, digits and
-// ._- alone, 64 at most. A word of five digits and more that is longer than any
-// code of a provider's could be a number or a text's: it is dropped.
+// ._- alone, 64 at most. A word with six digits and more in a row, which is longer than any
+// code of a provider's, could be a number or our code: it is dropped.
 func cleanCode(code string) string {
-	clean := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)
+	digits := 0
+	for _, r := range code {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("._-", r)
+		switch {
+		case r >= '0' && r <= '9':
+			digits++
+		case letter:
+			digits = 0
+		default:
+			return ""
+		}
+		if digits > 5 {
+			return ""
+		}
 	}
-	if len(code) > longestCode || strings.ContainsFunc(code, func(r rune) bool { return !clean(r) }) {
-		return ""
-	}
-	if len(strings.Trim(code, "0123456789")) == 0 && len(code) > 5 {
+	if len(code) > longestCode {
 		return ""
 	}
 	return code

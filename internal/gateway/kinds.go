@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -62,9 +61,17 @@ type DLT struct {
 	Entity, Template string
 }
 
-// Sender gives the sender to show in a country; "" where none is set.
+// Sender gives the sender to show in a country; "" where none is set. A name that is
+// for all countries is none for those whose networks carry no names.
 func (o Options) Sender(country string) string {
-	return cmp.Or(o.From[country], o.From["*"])
+	if from := o.From[country]; from != "" {
+		return from
+	}
+	from := o.From["*"]
+	if named(from) && slices.Contains(noNames, country) {
+		return ""
+	}
+	return from
 }
 
 // DLTOf gives the ids for a message; zero where it needs none.
@@ -92,7 +99,18 @@ func (e *SettingError) Error() string { return e.Setting + ": " + e.Problem }
 
 // Kinds lists all kinds, in the order in which an operator reads them.
 func Kinds() []Kind {
-	return []Kind{}
+	return []Kind{
+		awsKind(),
+		birdKind(),
+		infobipKind(),
+		messagebirdKind(),
+		plivoKind(),
+		sinchKind(),
+		telnyxKind(),
+		twilioKind(),
+		twilioVerifyKind(),
+		vonageKind(),
+	}
 }
 
 // New makes a provider of a kind. Its error is a *SettingError.

@@ -17,6 +17,7 @@ type health struct {
 	ping     func(context.Context) error
 	peers    func() string // of where requests come from; "" for nothing wrong
 	limiter  func() string // of limits that are not counted together
+	clock    func() string // of a machine's clock that is wrong
 	stopping atomic.Bool
 }
 
@@ -25,7 +26,7 @@ type Health struct {
 	Status  string   `json:"status" jsonschema:"ok or unavailable"`
 	Failing []string `json:"failing,omitempty" jsonschema:"the parts that cannot serve: database or server, which is stopping"`
 
-	Warnings []string `json:"warnings,omitempty" jsonschema:"what serves, and not as it should: a proxy that no setting names, limits that instances do not count together"`
+	Warnings []string `json:"warnings,omitempty" jsonschema:"what serves, and not as it should: a proxy that no setting names, limits that instances do not count together, a clock that is not the database's"`
 }
 
 // failing names the parts that cannot serve now.
@@ -52,8 +53,10 @@ func (h *health) warnings(public bool) []string {
 		}
 		all = append(all, peers)
 	}
-	if limiter := h.limiter(); limiter != "" {
-		all = append(all, limiter)
+	for _, each := range []string{h.limiter(), h.clock()} {
+		if each != "" {
+			all = append(all, each)
+		}
 	}
 	return all
 }

@@ -23,13 +23,18 @@ const attendWithin = 30 * time.Second
 // instances tells how many there are, as last seen.
 func (p *parts) instances() int { return int(max(1, p.present.Load())) }
 
-// attend says that this instance is there, and learns how many are.
+// attend says that this instance is there, and learns how many are, and the time.
 func (p *parts) attend(ctx context.Context) error {
+	clock := p.options.clock
+	before := clock.machine()
 	seen, err := p.store.Attend(ctx, core.Attend{Instance: p.instance, Now: p.now(), Within: attendWithin})
+	if err == nil && clock.learn(before, clock.machine(), seen.Clock) { // it gave a wrong time
+		seen, err = p.store.Attend(ctx, core.Attend{Instance: p.instance, Now: p.now(), Within: attendWithin})
+	}
 	if err != nil {
 		return fmt.Errorf("telling the database of this instance: %w", err)
 	}
-	p.present.Store(int64(seen))
+	p.present.Store(int64(seen.Instances))
 	return nil
 }
 

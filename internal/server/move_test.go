@@ -39,7 +39,7 @@ func TestServerGoesOnAfterMove(t *testing.T) {
 	before, after := movable(t)
 	var clock atomic.Int64
 	clock.Store(time.Now().UnixMilli())
-	o := Options{Now: func() time.Time { return time.UnixMilli(clock.Load()) }}
+	o := Options{Now: func() time.Time { return time.UnixMilli(clock.Load()) }, NowIsRight: true}
 	s, err := Start(t.Context(), before, o)
 	if err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ func models(f flow) {
 	f.t.Run("random runs", func(t *testing.T) {
 		t.Parallel()
 		store, chance := f.open(t), seeded()
-		rapid.Check(t, func(rt *rapid.T) { runModel(rt, newWorld(rt, store, chance)) })
+		random(t, func(rt *rapid.T) { runModel(rt, newWorld(rt, store, chance)) })
 	})
 }
 

@@ -17,7 +17,7 @@ func budgetModels(f flow) {
 		t.Parallel()
 		store, chance := f.open(t), seeded()
 		begin := midnight
-		rapid.Check(t, func(rt *rapid.T) {
+		random(t, func(rt *rapid.T) {
 			begin = begin.Add(1000 * day) // nothing that earlier runs spent or queued is seen
 			w := newWorld(rt, store, chance)
 			w.setClock(begin)

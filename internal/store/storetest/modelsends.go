@@ -16,7 +16,7 @@ func sendModels(f flow) {
 	f.t.Run("random sends", func(t *testing.T) {
 		t.Parallel()
 		store, chance := f.open(t), seeded()
-		rapid.Check(t, func(rt *rapid.T) { runSends(rt, newWorld(rt, store, chance)) })
+		random(t, func(rt *rapid.T) { runSends(rt, newWorld(rt, store, chance)) })
 	})
 }
 
