@@ -197,16 +197,12 @@ var refusesCodes = map[string]bool{"Expired": true, "Spent": true, "Locked": tru
 
 // lookAtResult finds what functions give that say why.
 func (w words) lookAtResult(f *ast.FuncDecl, where string) {
-	kind := ""
-	switch {
-	case f.Name.Name == "endedBy", f.Name.Name == "reasonOf":
-		kind = "reason"
-	default:
+	if f.Name.Name != "endedBy" && f.Name.Name != "reasonOf" {
 		return
 	}
 	ast.Inspect(f, func(n ast.Node) bool {
 		if r, ok := n.(*ast.ReturnStmt); ok && len(r.Results) > 0 {
-			w.add(kind, r.Results[0], where)
+			w.add("reason", r.Results[0], where)
 		}
 		return true
 	})

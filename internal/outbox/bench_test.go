@@ -66,7 +66,7 @@ func inBubble(t *testing.T, test func(b *bench)) {
 	})
 }
 
-func newRing(t *testing.T) *keyring.Ring {
+func newRing(t testing.TB) *keyring.Ring {
 	t.Helper()
 	masters, err := keyring.ParseMasters("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
 	if err != nil {

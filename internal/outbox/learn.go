@@ -16,23 +16,34 @@ const (
 	learnMost  = 20_000 // messages of an age that are looked at
 )
 
-// ages are how far back is looked, and what a message of then counts: what was
-// seen last tells most of what is to come. A person has a while to enter a code.
-var ages = []struct {
+// age is a span of time that messages were made in, how much one of then counts,
+// and how often it is read anew.
+type age struct {
 	from, to time.Duration
 	weight   float64
-}{
-	{from: 12 * time.Minute, to: 2 * time.Minute, weight: 1},
-	{from: time.Hour, to: 12 * time.Minute, weight: 0.2},
-	{from: 6 * time.Hour, to: time.Hour, weight: 0.05},
+	every    time.Duration
+
+	stats []core.RouteStat
+	read  time.Time
+}
+
+// ages are those that are learnt from: what was seen last tells most of what is to
+// come. A person has a while to enter a code.
+func ages() []*age {
+	return []*age{
+		{from: 5 * time.Minute, to: time.Minute, weight: 1, every: learnEvery},
+		{from: 30 * time.Minute, to: 5 * time.Minute, weight: 0.25, every: 2 * time.Minute},
+		{from: 6 * time.Hour, to: 30 * time.Minute, weight: 0.02, every: 30 * time.Minute},
+	}
 }
 
 // lookAfterRoutes learns how providers do, and tells which are back, until ctx
 // ends.
 func (b *Outbox) lookAfterRoutes(ctx context.Context) {
+	all := ages()
 	for ctx.Err() == nil {
 		if b.router.learns() {
-			err := b.learn(ctx)
+			err := b.learn(ctx, all)
 			if ctx.Err() == nil {
 				b.note(partLearning, err)
 			}
@@ -46,14 +57,17 @@ func (b *Outbox) lookAfterRoutes(ctx context.Context) {
 }
 
 // learn asks the store how messages went. What is known stays where it fails.
-func (b *Outbox) learn(ctx context.Context) error {
+func (b *Outbox) learn(ctx context.Context, all []*age) error {
 	now, learnt := b.o.Now(), shares{}
-	for _, age := range ages {
-		stats, err := b.o.Store.Routes(ctx, core.RouteQuery{Since: now.Add(-age.from), Until: now.Add(-age.to), Most: learnMost})
-		if err != nil {
-			return fmt.Errorf("reading how messages went: %w", err)
+	for _, a := range all {
+		if now.Sub(a.read) >= a.every {
+			stats, err := b.o.Store.Routes(ctx, core.RouteQuery{Since: now.Add(-a.from), Until: now.Add(-a.to), Most: learnMost})
+			if err != nil {
+				return fmt.Errorf("reading how messages went: %w", err)
+			}
+			a.stats, a.read = stats, now
 		}
-		learnt.add(stats, age.weight)
+		learnt.add(a.stats, a.weight)
 	}
 	b.router.learnt(learnt)
 	return nil

@@ -26,13 +26,14 @@ func (r *router) pick(leading []candidate, w want) (best candidate, why string) 
 }
 
 // byShare takes the cheapest of those whose share of codes entered is about the
-// best. Weights share out what is equal in price.
+// best: within 5 points, and by how much the best may well be wrong while little is
+// known. Weights share out what is equal in price.
 func byShare(all []candidate, w want) (candidate, string) {
 	best := slices.MaxFunc(all, func(a, b candidate) int { return cmp.Compare(a.share.rate, b.share.rate) })
 	var cheapest []candidate
 	for _, c := range all {
 		switch {
-		case best.share.rate-c.share.rate > equalWithin || len(cheapest) > 0 && c.price > cheapest[0].price:
+		case best.share.rate-c.share.rate > equalWithin+best.share.error || len(cheapest) > 0 && c.price > cheapest[0].price:
 		case len(cheapest) > 0 && c.price == cheapest[0].price:
 			cheapest = append(cheapest, c)
 		default:
@@ -48,7 +49,7 @@ func byShare(all []candidate, w want) (candidate, string) {
 		second, _ := next(all, c)
 		return c, c.told(w) + "; " + second.told(w)
 	}
-	return c, fmt.Sprintf("%s; %s: within %.0f points, cheaper", c.told(w), best.told(w), equalWithin*100)
+	return c, fmt.Sprintf("%s; %s: within %.0f points, cheaper", c.told(w), best.told(w), 100*(equalWithin+best.share.error))
 }
 
 // byWeight shares messages out by their ids.

@@ -52,7 +52,7 @@ func TestTheCheapestOfThoseAboutAsGoodIsTaken(t *testing.T) {
 	}{
 		"within 5 points": {
 			[]core.RouteStat{went("dear", "DE", "key", 860, 1000), went("cheap", "DE", "key", 840, 1000)}, "cheap",
-			"cheap 84% of 1000 codes entered here, 0.040; dear 86% of 1000 codes entered here, 0.071: within 5 points, cheaper",
+			"cheap 84% of 1000 codes entered here, 0.040; dear 86% of 1000 codes entered here, 0.071: within 6 points, cheaper",
 		},
 		"worse": {
 			[]core.RouteStat{went("dear", "DE", "key", 900, 1000), went("cheap", "DE", "key", 700, 1000)}, "dear",

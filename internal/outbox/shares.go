@@ -1,6 +1,8 @@
 package outbox
 
 import (
+	"math"
+
 	"github.com/countersign/countersign/internal/core"
 )
 
@@ -14,6 +16,7 @@ type share struct {
 	seen   int64   // messages that it rests on, at its level
 	weight float64 // those, the old ones counting less
 	level  level   // the nearest at which anything was seen
+	error  float64 // by how much it may well be wrong: a standard deviation
 }
 
 // level is how near to a number something was seen.
@@ -82,5 +85,6 @@ func (s shares) of(provider string, w want) share {
 			found.seen, found.weight, found.level = e.seen, e.sent, level(i)
 		}
 	}
+	found.error = math.Sqrt(found.rate * (1 - found.rate) / (found.weight + pseudo))
 	return found
 }

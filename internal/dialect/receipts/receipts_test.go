@@ -136,7 +136,7 @@ func (h *house) call(method, target string, body io.Reader, headers ...string) *
 func TestReceiptsAreKept(t *testing.T) {
 	h := newHouse(t)
 	m := h.message("r1")
-	h.acme.receipts = []gateway.Receipt{
+	h.receipts = []gateway.Receipt{
 		{MessageID: m.ID, State: gateway.StateDelivered, Cost: &gateway.Price{Amount: 5, Currency: "USD"}},
 		{ProviderRef: "nobody's", State: gateway.StateFailed},
 	}
@@ -163,7 +163,7 @@ func TestReceiptsAreKept(t *testing.T) {
 func TestReceiptsAreRefused(t *testing.T) {
 	h := newHouse(t)
 	m := h.message("r1")
-	h.acme.receipts = []gateway.Receipt{{MessageID: m.ID, State: gateway.StateDelivered}}
+	h.receipts = []gateway.Receipt{{MessageID: m.ID, State: gateway.StateDelivered}}
 	forged := "canary-signature"
 	for _, c := range []struct {
 		what, path string
@@ -178,7 +178,7 @@ func TestReceiptsAreRefused(t *testing.T) {
 		{"by another path", "/receipts/acme-us/", nil, 404, ""},
 		{"of who tells none", "/receipts/acme-us", gateway.ErrNoReceipts, 404, ""},
 	} {
-		h.traffic, h.acme.err = nil, c.err
+		h.traffic, h.err = nil, c.err
 		w := h.call("POST", c.path, strings.NewReader("x"), "X-Sig", forged)
 		if w.Code != c.status || strings.Contains(w.Body.String(), forged) {
 			t.Errorf("%s: %d %s", c.what, w.Code, w.Body)
@@ -228,7 +228,7 @@ func TestC66ReceiptsAreBounded(t *testing.T) {
 func TestReceiptsOfAStoreThatFails(t *testing.T) {
 	h := newHouse(t)
 	m := h.message("r1")
-	h.acme.receipts = []gateway.Receipt{{MessageID: m.ID, State: gateway.StateDelivered}}
+	h.receipts = []gateway.Receipt{{MessageID: m.ID, State: gateway.StateDelivered}}
 	h.store.fails = true
 	if w := h.call("POST", "/receipts/acme-us", nil); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || strings.Contains(w.Body.String(), "disk") {
 		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
