@@ -92,7 +92,9 @@ func (e *SettingError) Error() string { return e.Setting + ": " + e.Problem }
 
 // Kinds lists all kinds, in the order in which an operator reads them.
 func Kinds() []Kind {
-	return []Kind{}
+	return []Kind{
+		webhookKind(),
+	}
 }
 
 // New makes a provider of a kind. Its error is a *SettingError.

@@ -3,6 +3,7 @@ package gatewaytest
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -141,6 +142,7 @@ func says(status int, kind, body string) func(func()) http.HandlerFunc {
 func stalls(status int) func(func()) http.HandlerFunc {
 	return func(cancel func()) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body) // before that a server does not see that its caller went away
 			if status != 0 {
 				w.WriteHeader(status)
 				w.Write([]byte("{"))

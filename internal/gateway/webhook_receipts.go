@@ -1,0 +1,135 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+)
+
+const (
+	mostReceipts = 1000 // of one call
+	longestRef   = 128
+)
+
+// hookReceipt is a service's word on a message: {"message_id" or "ref", "state",
+// "code", "class", "at", "cost"}.
+type hookReceipt struct {
+	MessageID string    `json:"message_id"`
+	Ref       string    `json:"ref"`
+	State     State     `json:"state"`
+	Class     Class     `json:"class"`
+	Code      string    `json:"code"`
+	At        time.Time `json:"at"`
+	Cost      *hookCost `json:"cost"`
+}
+
+// Receipts reads one receipt or a list of them, signed as our own calls are.
+func (w *webhook) Receipts(_ context.Context, c Callback) ([]Receipt, error) {
+	if len(w.theirs) == 0 {
+		return nil, ErrNoReceipts
+	}
+	if err := w.theirs.check(c.Header, c.Now, c.Body); err != nil {
+		return nil, err
+	}
+	return hookReceipts(c.Body)
+}
+
+func hookReceipts(body []byte) ([]Receipt, error) {
+	told := make([]hookReceipt, 1)
+	var err error
+	if bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("[")) {
+		err = json.Unmarshal(body, &told)
+	} else {
+		err = json.Unmarshal(body, &told[0])
+	}
+	if err != nil {
+		return nil, errors.New("a receipt is a JSON object, or a list of them")
+	}
+	if len(told) > mostReceipts {
+		return nil, fmt.Errorf("more than %d receipts at once", mostReceipts)
+	}
+	var receipts []Receipt
+	for i, t := range told {
+		r, err := t.receipt()
+		if err != nil {
+			return nil, fmt.Errorf("receipt %d: %w", i+1, err)
+		}
+		receipts = append(receipts, r)
+	}
+	return receipts, nil
+}
+
+func (t hookReceipt) receipt() (Receipt, error) {
+	r := Receipt{
+		MessageID: cleanRef(t.MessageID), ProviderRef: cleanRef(t.Ref), State: t.State,
+		Code: cleanCode(t.Code), At: t.At, Cost: t.Cost.price(),
+	}
+	if r.MessageID == "" && r.ProviderRef == "" {
+		return Receipt{}, errors.New("message_id or ref has to be there")
+	}
+	if !slices.Contains(states(), t.State) {
+		return Receipt{}, fmt.Errorf("state is one of %v", states())
+	}
+	switch t.Class {
+	case Retry, Failover, Final:
+		r.Class = t.Class
+	}
+	return r, nil
+}
+
+func states() []State {
+	return []State{StateAccepted, StateSent, StateUnknown, StateDelivered, StateUndelivered, StateFailed, StateExpired}
+}
+
+// cleanRef is a provider's name for a message, as far as it can be one: without
+// spaces and unprintables, and not too long to keep.
+func cleanRef(ref string) string {
+	odd := func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }
+	if len(ref) > longestRef || strings.ContainsFunc(ref, odd) {
+		return ""
+	}
+	return ref
+}
+
+// hookCost is an amount of money, its number written as one or as a text.
+type hookCost struct {
+	Amount   json.RawMessage `json:"amount"`
+	Currency string          `json:"currency"`
+}
+
+// price is the amount where it can be one; else nil.
+func (c *hookCost) price() *Price {
+	if c == nil {
+		return nil
+	}
+	return decimalPrice(strings.Trim(string(c.Amount), `"`), c.Currency)
+}
+
+// decimalPrice reads an amount such as 0.0075, rounded up to a millionth; nil
+// where it is none, or no price of a message: less than nothing, or a million.
+func decimalPrice(amount, currency string) *Price {
+	capital := func(r rune) bool { return r >= 'A' && r <= 'Z' }
+	if len(currency) != 3 || strings.ContainsFunc(currency, func(r rune) bool { return !capital(r) }) {
+		return nil
+	}
+	if len(amount) > 32 || strings.Trim(amount, "0123456789.") != "" {
+		return nil
+	}
+	exact, ok := new(big.Rat).SetString(amount)
+	if !ok {
+		return nil
+	}
+	exact.Mul(exact, big.NewRat(1_000_000, 1))
+	micros := new(big.Int).Div(new(big.Int).Add(exact.Num(), new(big.Int).Sub(exact.Denom(), big.NewInt(1))), exact.Denom())
+	if !micros.IsInt64() || micros.Int64() >= 1_000_000_000_000 {
+		return nil
+	}
+	return &Price{Amount: micros.Int64(), Currency: currency}
+}
