@@ -93,6 +93,11 @@ func (e *SettingError) Error() string { return e.Setting + ": " + e.Problem }
 // Kinds lists all kinds, in the order in which an operator reads them.
 func Kinds() []Kind {
 	return []Kind{
+		awsKind(),
+		infobipKind(),
+		plivoKind(),
+		sinchKind(),
+		telnyxKind(),
 		webhookKind(),
 	}
 }

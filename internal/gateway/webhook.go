@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/countersign/countersign/internal/keyring"
@@ -119,7 +118,7 @@ func (w *webhook) Send(ctx context.Context, m Message) (Sent, error) {
 	if err != nil {
 		return Sent{}, err
 	}
-	if got.status < 200 || got.status > 299 {
+	if !got.success() {
 		return Sent{}, hookRefusal(got)
 	}
 	return hookTaken(got.body), nil
@@ -179,7 +178,7 @@ func hookTaken(body []byte) Sent {
 	if json.Unmarshal(body, &told) != nil {
 		return Sent{}
 	}
-	return Sent{ProviderRef: cleanRef(told.Ref), Cost: told.Cost.price(), Segments: max(0, min(told.Segments, 255))}
+	return Sent{ProviderRef: ourID(told.Ref), Cost: told.Cost.price(), Segments: max(0, min(told.Segments, 255))}
 }
 
 // Check pings the service: a call of type message.ping, signed as any other.
@@ -189,21 +188,21 @@ func (w *webhook) Check(ctx context.Context) []Finding {
 		ID: fmt.Sprintf("ping_%d", now.UnixMilli()), Type: "message.ping", Timestamp: now,
 		Data: hookData{Channel: w.options.Channel},
 	})
-	reach := reached(err)
-	if !reach.OK {
-		return []Finding{reach}
+	if err != nil {
+		return probed(got, err)
 	}
-	taken := Finding{What: "signature", OK: got.status >= 200 && got.status < 300}
+	taken := Finding{What: "signature", OK: got.success()}
 	if !taken.OK {
 		taken.Problem = fmt.Sprintf("the service answered a signed call of type message.ping with status %d: it should check the signature and answer 2xx", got.status)
 	}
-	return []Finding{reach, taken}
+	return append([]Finding{{What: "reachability", OK: true}, taken}, w.receiptFindings()...)
 }
 
-// reached is the finding of a call that was made to see whether somebody answers.
-func reached(err error) Finding {
-	if err == nil {
-		return Finding{What: "reachability", OK: true}
+// receiptFindings tell whether the service can bring receipts; none is needed.
+func (w *webhook) receiptFindings() []Finding {
+	if len(w.theirs) == 0 {
+		return nil
 	}
-	return Finding{What: "reachability", Problem: "no answer: " + strings.TrimPrefix(err.Error(), string(Retry)+": ")}
+	problem := callbackProblem(w.options.ReceiptURL)
+	return []Finding{{What: "callback URL", OK: problem == "", Problem: problem}}
 }

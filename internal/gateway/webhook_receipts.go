@@ -10,16 +10,13 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 )
 
-const (
-	mostReceipts = 1000 // of one call
-	longestRef   = 128
-)
+// mostReceipts is how many one call may bring.
+const mostReceipts = 1000
 
 // hookReceipt is a service's word on a message: {"message_id" or "ref", "state",
-// "code", "class", "at", "cost"}.
+// "code", "at", "cost"}, and of a failure where it wants "class".
 type hookReceipt struct {
 	MessageID string    `json:"message_id"`
 	Ref       string    `json:"ref"`
@@ -68,8 +65,8 @@ func hookReceipts(body []byte) ([]Receipt, error) {
 
 func (t hookReceipt) receipt() (Receipt, error) {
 	r := Receipt{
-		MessageID: cleanRef(t.MessageID), ProviderRef: cleanRef(t.Ref), State: t.State,
-		Code: cleanCode(t.Code), At: t.At, Cost: t.Cost.price(),
+		MessageID: ourID(t.MessageID), ProviderRef: ourID(t.Ref), State: t.State,
+		Class: classOfReceipt(t.State, nil, ""), Code: cleanCode(t.Code), At: t.At, Cost: t.Cost.price(),
 	}
 	if r.MessageID == "" && r.ProviderRef == "" {
 		return Receipt{}, errors.New("message_id or ref has to be there")
@@ -77,8 +74,7 @@ func (t hookReceipt) receipt() (Receipt, error) {
 	if !slices.Contains(states(), t.State) {
 		return Receipt{}, fmt.Errorf("state is one of %v", states())
 	}
-	switch t.Class {
-	case Retry, Failover, Final:
+	if r.Class != "" && slices.Contains([]Class{Retry, Failover, Final}, t.Class) {
 		r.Class = t.Class
 	}
 	return r, nil
@@ -86,16 +82,6 @@ func (t hookReceipt) receipt() (Receipt, error) {
 
 func states() []State {
 	return []State{StateAccepted, StateSent, StateUnknown, StateDelivered, StateUndelivered, StateFailed, StateExpired}
-}
-
-// cleanRef is a provider's name for a message, as far as it can be one: without
-// spaces and unprintables, and not too long to keep.
-func cleanRef(ref string) string {
-	odd := func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }
-	if len(ref) > longestRef || strings.ContainsFunc(ref, odd) {
-		return ""
-	}
-	return ref
 }
 
 // hookCost is an amount of money, its number written as one or as a text.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,7 +65,7 @@ func TestWebhookSends(t *testing.T) {
 		if want := (Sent{"r-1", &Price{7501, "EUR"}, 2}); err != nil || !reflect.DeepEqual(sent, want) {
 			t.Errorf("got %+v, %v", sent, err)
 		}
-		if findings := s.Check(t.Context()); len(findings) != 2 || !findings[0].OK || !findings[1].OK {
+		if findings := s.Check(t.Context()); len(findings) == 0 || slices.ContainsFunc(findings, func(f Finding) bool { return !f.OK }) {
 			t.Errorf("checked: %+v", findings)
 		}
 		golden := `{"id":"0190aaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee","type":"message.send","timestamp":"2021-02-25T15:02:07Z","data":{` +
@@ -198,7 +199,7 @@ func TestWebhookChecked(t *testing.T) {
 	service := gatewaytest.NewWebhook(t, gatewaytest.HookSecret, hookTime)
 	service.Answers(gatewaytest.Answer{Status: 401})
 	s := hookSender(t, "webhook", service.Toward(NewHTTPClient()), map[string]string{"url": "https://hooks.example.com", "secret": gatewaytest.HookSecret})
-	if got := s.Check(t.Context()); len(got) != 2 || !got[0].OK || got[1].OK || !strings.Contains(got[1].Problem, "401") {
+	if got := s.Check(t.Context()); len(got) != 3 || !got[0].OK || got[1].OK || !strings.Contains(got[1].Problem, "401") {
 		t.Errorf("refused: %+v", got)
 	}
 	away := hookSender(t, "webhook", NewHTTPClient(), map[string]string{"url": "https://127.0.0.1:1/canary", "secret": gatewaytest.HookSecret, "allow_private": "true"})
