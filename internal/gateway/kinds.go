@@ -94,6 +94,7 @@ func (e *SettingError) Error() string { return e.Setting + ": " + e.Problem }
 func Kinds() []Kind {
 	return []Kind{
 		awsKind(),
+		genericKind(),
 		infobipKind(),
 		plivoKind(),
 		sinchKind(),
