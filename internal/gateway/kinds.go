@@ -94,11 +94,13 @@ func (e *SettingError) Error() string { return e.Setting + ": " + e.Problem }
 func Kinds() []Kind {
 	return []Kind{
 		awsKind(),
+		fileKind(),
 		genericKind(),
 		infobipKind(),
 		plivoKind(),
 		sinchKind(),
 		telnyxKind(),
+		supabaseKind(),
 		webhookKind(),
 	}
 }
