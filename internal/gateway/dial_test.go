@@ -81,7 +81,11 @@ func TestC86GuardedClient(t *testing.T) {
 	if _, err := callOut(t.Context(), client, http.MethodGet, service.URL, http.Header{}, nil); !errors.Is(err, errInward) {
 		t.Errorf("this machine: %v", err)
 	}
-	for name, client := range map[string]*http.Client{"guarded": client, "private": unled(service.Client())} {
+	inner, _, err := operatorURL(Options{HTTP: service.Client()}, "url", service.URL, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, client := range map[string]*http.Client{"guarded": client, "private": inner} {
 		if err := client.CheckRedirect(nil, nil); !errors.Is(err, http.ErrUseLastResponse) {
 			t.Errorf("%s: redirects are followed: %v", name, err)
 		}

@@ -119,10 +119,14 @@ func TestGenericReceiptsAreProven(t *testing.T) {
 		{paired, "Authorization", "", false},
 	} {
 		got, err := c.s.Receipts(t.Context(), Callback{
-			Method: http.MethodPost, URL: "https://auth.example.com/receipts/acme", Header: http.Header{c.header: {c.value}}, Body: []byte(body), Now: hookTime,
+			Method: http.MethodPost, URL: "https://auth.example.com/receipts/acme?m=another", Header: http.Header{c.header: {c.value}}, Body: []byte(body), Now: hookTime,
 		})
 		if c.fine && (err != nil || len(got) != 1 || got[0].ProviderRef != "r1" || got[0].State != StateDelivered) || !c.fine && !errors.Is(err, ErrForged) {
 			t.Errorf("%s %q: %+v, %v", c.header, c.value, got, err)
+		}
+		// A signature over the body says nothing of the URL.
+		if c.fine && (got[0].MessageID == "another") != (c.s == paired) {
+			t.Errorf("%s %q: of the message %q", c.header, c.value, got[0].MessageID)
 		}
 	}
 	if _, err := formSender(t, map[string]string{"receipt_state_at": "", "receipt_ref_at": "", "receipt_states": ""}).Receipts(t.Context(), Callback{}); !errors.Is(err, ErrNoReceipts) {
