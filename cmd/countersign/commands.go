@@ -33,7 +33,7 @@ func commands(p program) *cobra.Command {
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(p.serve(), p.config(), p.log(), p.backup(), p.migrate(), p.move(), p.user(), p.sessions(), p.apikey(), p.stats(), p.version())
+	root.AddCommand(p.serve(), p.config(), p.log(), p.backup(), p.migrate(), p.move(), p.user(), p.sessions(), p.apikey(), p.stats(), p.messages(), p.version())
 	return root
 }
 
@@ -53,13 +53,16 @@ func (p program) config() *cobra.Command {
 	p.now = time.Now()
 	check := &cobra.Command{Use: "check", Short: "Check the settings without running anything", Args: cobra.NoArgs}
 	settings := p.addSettings(check, everySetting)
-	check.RunE = p.with(settings, func(*cobra.Command, config.Config, []string) error {
+	check.RunE = p.with(settings, func(_ *cobra.Command, s config.Config, _ []string) error {
+		if err := server.Check(s); err != nil {
+			return err
+		}
 		_, err := fmt.Fprintln(p.stdout, "The settings are fine.")
 		return err
 	})
 	reference := &cobra.Command{Use: "reference", Short: "Print every setting as a commented file", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if _, err := io.WriteString(p.stdout, config.Reference(server.LimitTable(), server.AlertTable())); err != nil {
+			if _, err := io.WriteString(p.stdout, config.Reference(server.LimitTable(), server.AlertTable(), server.ProviderTable())); err != nil {
 				return failure{err}
 			}
 			return nil

@@ -22,6 +22,10 @@ func command(t *testing.T, env []string, args ...string) (code int, stdout, stde
 
 func TestExitCodes(t *testing.T) {
 	none := t.TempDir()
+	bad := filepath.Join(none, "texts.yaml")
+	if err := os.WriteFile(bad, []byte(`en: {login: "{app}"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args string
 		env  string
@@ -50,6 +54,8 @@ func TestExitCodes(t *testing.T) {
 		{"apikey create --help", "", exitOK, "clients:forward"},
 		{"stats --help", "", exitOK, "--window"},
 
+		{"config check --sms-templates " + bad, "", exitFailed, "sms_templates = " + bad + ": en, login: must have {code}"},
+		{"config check --android-app-hash short", "", exitFailed, "android_app_hash"},
 		{"config check --limits begin_adress=600/1h", "", exitFailed, "did you mean begin_address?"},
 		{"config check --limits send_number_hour=0/1h", "", exitFailed, "from 1 to 1000"},
 		{"config check --limits send_number_day=7/1h", "", exitFailed, "write it as 7/24h"},

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +35,7 @@ func (l *loader) check(c *Config) {
 	l.checkLimits(c)
 	l.checkCaptcha(c)
 	l.checkMoney(c)
+	l.checkProviders(c)
 	l.checkTestNumbersUntil(c)
 }
 
@@ -167,8 +169,8 @@ func (l *loader) checkExposure(c *Config) {
 		if c.LimitsDisabled {
 			l.refuseSetting("limits_disabled", "is refused unless both listeners are loopback, and %s is %s", listener.name, listener.address) // C-36
 		}
-		if listener.name == "listen" && !c.Dev {
-			l.refuseSetting(listener.name, "is not loopback, and with no SMS provider the messages go to an inbox that everybody who reaches the listener can read: listen on loopback, or say --dev where this is what you want") // C-83
+		if listener.name == "listen" && c.InboxServed() && !c.Dev {
+			l.refuseSetting(listener.name, "is not loopback, and messages go to an inbox that everybody who reaches the listener can read: name a real provider in sms_providers and no inbox, listen on loopback, or say --dev where this is what you want") // C-83
 		}
 	}
 }
@@ -243,11 +245,20 @@ func digits(text string, least, most int) bool {
 	return len(text) >= least && len(text) <= most && strings.Trim(text, "0123456789") == ""
 }
 
+// appHash is a part of a base64 text, as the SMS Retriever takes it.
+var appHash = regexp.MustCompile(`^[A-Za-z0-9+/]{11}$`)
+
 func (l *loader) checkTexts(c *Config) {
 	const longest = 30 // code points: a message must fit its segments
 	bad := func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune("@#/:", r) }
 	if !utf8.ValidString(c.AppName) || utf8.RuneCountInString(c.AppName) > longest || strings.ContainsFunc(c.AppName, bad) {
 		l.refuseSetting("app_name", "must be at most %d letters, digits and blanks: it stands in every message, where @, #, / and : mean something to phones", longest)
+	}
+	if c.SMSTemplates != "" {
+		l.checkReadable("sms_templates", c.SMSTemplates)
+	}
+	if c.AndroidAppHash != "" && !appHash.MatchString(c.AndroidAppHash) {
+		l.refuseSetting("android_app_hash", "must be the 11 characters (letters, digits, + and /) that Android's AppSignatureHelper tells for the app's signing certificate")
 	}
 	l.checkWord("log_format", c.LogFormat, "text", "json")
 }

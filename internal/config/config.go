@@ -34,8 +34,15 @@ type Config struct {
 	DefaultRegion string   `name:"default_region" doc:"Two-letter country in which numbers typed without + are read. By default these are refused."`
 	SMSCountries  []string `name:"sms_countries" doc:"Two-letter countries that messages may go to. The development inbox takes all."`
 
+	SMSTemplates   string `name:"sms_templates" doc:"File with texts of messages in place of the built-in ones: a YAML mapping of languages to purposes to texts, such as en: {login: \"{app}: {code} is your sign-in code.\"}. docs/texts.md tells more."`
+	AndroidAppHash string `name:"android_app_hash" doc:"The hash of 11 characters by which the SMS Retriever of Android gives a message to its app. It ends the messages that a device of platform android asks for."`
+
 	TestNumbers      map[string]string `name:"test_numbers" secret:"true" doc:"Numbers that get no message and have a fixed code of six digits, for app-store reviews: +15005550006=123456,... Whoever knows such a code can sign in as its number."`
 	TestNumbersUntil time.Time         `name:"test_numbers_until" doc:"When the test numbers end, as a date (2026-12-31, to the end of that day in UTC) or a time (2026-12-31T12:00:00Z). From then on they are numbers like any other. By default 30 days after the server was started."`
+
+	SMSProviders []Provider `name:"sms_providers" secret:"true" doc:"Who takes messages: a list of entries, each of one kind and one channel. Without one, messages go to the development inbox. A real provider needs sms_countries and an sms_budget of an hour, a day or a month. In the environment the list is YAML or JSON; a value ${NAME} is taken from the environment variable NAME."`
+	SMSCurrency  string     `name:"sms_currency" default:"USD" doc:"The currency of all prices and budgets, in three capital letters (ISO 4217). What a provider says that it cost in another is not counted; the price set here is."`
+	SMSRouting   string     `name:"sms_routing" default:"learn" doc:"Which provider takes a message: learn goes by the share of codes that are entered, and by price; fixed by the order of sms_providers."`
 
 	SMSPrices             map[string]Decimal `name:"sms_prices" doc:"What a segment of a message costs, by country or by beginning of the number: US=0.008,+49151=0.07,*=0.2. The longest beginning wins, then the country; * is everywhere else. They go before a rough built-in table in US dollars; whoever counts in another currency names every country. With neither this nor sms_budget set, messages cost nothing."`
 	SMSBudget             map[string]Budget  `name:"sms_budget" doc:"What messages may cost in an hour, a day and a month (31 days), all countries together, in one country, and in each country (*) that has no budget of its own: hour=20,day=100,month=1000,US/day=50,*/hour=5. What would cost more waits, or is refused."`

@@ -9,6 +9,7 @@ import (
 
 	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/keyring"
+	"github.com/countersign/countersign/internal/locale"
 )
 
 var ctx = context.Background()
@@ -250,6 +251,30 @@ func TestC10NoWordOfTheUserIsInAMessage(t *testing.T) {
 	want(t, err, "")
 	if strings.Contains(body.Body.Reveal(), "evil") || strings.Contains(body.Body.Reveal(), "://") {
 		t.Errorf("the message says %q", body.Body.Reveal())
+	}
+}
+
+// C-10: what a client says of its device chooses between two last lines, both the
+// server's own.
+func TestC10AnAndroidAppGetsItsHashInPlaceOfTheOrigin(t *testing.T) {
+	t.Parallel()
+	own, err := locale.ReadTemplates([]byte(`en: {signup: "{app}: {code}, and never share it"}`), locale.Vars{App: "Test", Code: "12345678", Host: "example.com"})
+	want(t, err, "")
+	for _, c := range []struct{ platform, hash, last string }{
+		{"android", "FA+9qCX9VSu", "FA+9qCX9VSu"},
+		{"Android", "FA+9qCX9VSu", "FA+9qCX9VSu"},
+		{"web", "FA+9qCX9VSu", "@example.com #"},
+		{"android", "", "@example.com #"},
+	} {
+		h := newHouse(t, func(s *core.Settings) { s.AndroidAppHash, s.Texts = c.hash, own })
+		_, err := h.Signup(ctx, stranger(), core.SignupIn{BeginIn: core.BeginIn{PhoneNumber: alice, Device: core.DeviceIn{Platform: c.platform}}})
+		want(t, err, "")
+		_, text, err := core.OpenText(h.ring, h.messages()[0])
+		want(t, err, "")
+		first, last, _ := strings.Cut(text.Body.Reveal(), "\n")
+		if !strings.HasPrefix(last, c.last) || first != "Test: "+text.Code.Reveal()+", and never share it" || text.Locale != "en" {
+			t.Errorf("%s, hash %q: %q, %q", c.platform, c.hash, first, last)
+		}
 	}
 }
 

@@ -70,7 +70,9 @@ type Store interface {
 	// SealedFor its id. Those past ExpiresAt, or whose challenge has ended, become
 	// MessageExpired instead; those tried MaxSendTries times, MessageFailed.
 	ClaimMessages(context.Context, ClaimMessages) (Claimed, error)
+	BeginAttempts(context.Context, BeginAttempts) error
 	SettleMessage(context.Context, SettleMessage) (Outcome, error)
+	RecordReceipt(context.Context, RecordReceipt) (RecordReceiptResult, error)
 	ClaimEvents(ctx context.Context, sink string, claim Claim) ([]event.Event, error)
 	SettleEvents(context.Context, SettleEvents) (Outcome, error)
 
@@ -109,6 +111,8 @@ type Store interface {
 	Sessions(ctx context.Context, userID string, now time.Time) ([]Session, error)
 	UserEvents(ctx context.Context, userID string, page Page) ([]event.Event, error)
 	Messages(ctx context.Context, phoneKey string, limit int) ([]Message, error)
+	FindMessages(context.Context, MessageQuery) ([]Message, error) // without their texts
+	Routes(context.Context, RouteQuery) ([]RouteStat, error)       // sorted by what they are of
 	PasswordHistory(ctx context.Context, userID string) ([]password.Hash, error)
 	Keys(context.Context) ([]keyring.StoredKey, error)
 	LogHead(ctx context.Context, log string) (event.Head, error)
@@ -205,7 +209,7 @@ type ResendChallenge struct {
 	ID           string
 	Resends      int       // as the caller saw it
 	NextResendAt time.Time // zero: this was the last
-	Message      Message   // withheld where the challenge is a decoy, whatever its State says
+	Message      Message   // withheld where the challenge is a decoy, whatever its State says; its Channel is the challenge's from now on
 	Sends        SendLimits
 	Now          time.Time
 	Event        event.Event

@@ -22,6 +22,11 @@ type Attempt struct {
 	Failure     string         `json:"failure,omitempty"` // "": taken; else retry, failover, final or ambiguous
 	Code        string         `json:"code,omitempty"`    // the provider's own reason
 	States      []AttemptState `json:"states,omitempty"`  // as receipts told them, in the order in which they moved it on
+
+	// Cost is what is counted of it as spent: what its claim reserved, or what it
+	// cost where that was told. CostAt is when it was reserved; zero: not known yet.
+	Cost   Money     `json:"cost,omitempty"`
+	CostAt time.Time `json:"cost_at,omitzero"`
 }
 
 // AttemptState is a provider's word on a message that it took.
@@ -34,9 +39,10 @@ type AttemptState struct {
 // DeliveryState is how far a provider says that a message has come.
 type DeliveryState string
 
-// The states, in the order in which they follow each other. Those from
-// DeliveryDelivered on are final and of one rank: the first one stays.
-// DeliveryUnknown is any other's to replace, and replaces none but an accepted and a sent one.
+// The states, in the order in which they follow each other: none is replaced by one
+// before it, whatever order receipts come in. Those from DeliveryDelivered on are
+// final and of one rank: the first one stays. A final one may still follow
+// DeliveryUnknown.
 const (
 	DeliveryAccepted    DeliveryState = "accepted"    // the provider took it
 	DeliverySent        DeliveryState = "sent"        // the carrier took it
@@ -68,16 +74,22 @@ type BeginAttempt struct {
 // provider repeats it (an attempt whose reference is not known yet gets it), else by
 // ProviderRef. It moves the attempt forward only (DeliveryState), and with it the
 // message: to MessageDelivered whatever it was (of queued again it leaves the queue and loses its
-// text), to MessageUndelivered when its newest attempt failed.
+// text), to MessageUndelivered when its newest attempt failed. One that failed,
+// expired or was withheld is moved by nothing but a delivery, a withheld one not even
+// by that; one that is claimed for another try is that claim's to settle.
 //
 // With Again, such a failure of the newest attempt queues the message again for
-// RetryAt instead, while it has tries left, has not expired, and its challenge takes
-// a code. The
-// message's text is that of its challenge; a notice's is gone, so that it is never queued again.
+// RetryAt instead, while it has tries left, will not have expired then, and its
+// challenge takes a code and has its text: a notice's is gone, and so is a
+// challenge's of which no resend is left.
 //
-// Outcomes: Done (OnDelivered or OnFailed is written when the attempt came to such an end;
-// attributes try, provider, will_retry are set by the operation), Repeated (nothing moved, nothing
-// is written), NotFound.
+// A receipt may come before the attempt is settled. Whoever holds the message may
+// still settle it, which ends the attempt and undoes nothing that the receipt did.
+//
+// Outcomes: Done (OnDelivered or OnFailed is written when the attempt came to such an
+// end; what they lack of message_id, purpose, provider, try, country and will_retry, the
+// method and the request is set by the operation), Repeated (nothing
+// moved, nothing is written), NotFound: also where the message did not go by Provider.
 type RecordReceipt struct {
 	Provider    string
 	MessageID   string
@@ -97,7 +109,7 @@ type RecordReceipt struct {
 // RecordReceiptResult is what became of it.
 type RecordReceiptResult struct {
 	Outcome  Outcome
-	Message  Message // as it stands; not for NotFound
+	Message  Message // as it stands, without its text; not for NotFound
 	Requeued bool
 }
 
@@ -115,17 +127,20 @@ type RouteStat struct {
 	Failed    int64 // tries that the provider did not take, and messages that receipts say failed
 }
 
-// RouteQuery asks for them. Of more than Most messages the newest count.
+// RouteQuery asks for them. Of more than Most messages the newest count. Whether a
+// code was entered is known while the challenge is kept.
 type RouteQuery struct {
-	Since, Until time.Time // of the messages' making
+	Since, Until time.Time // of the messages' making, as their ids tell; Until is not in it
 	Most         int
 }
 
-// MessageQuery asks for messages, the newest first. Empty members bound nothing.
+// MessageQuery asks for messages, those with the newest ids first: an id begins with
+// the time at which it was made. Empty members bound nothing. Provider is the one that
+// took a message last or, where none did, that was asked last.
 type MessageQuery struct {
 	ID, RequestID, UserID, PhoneKey, Provider string
 	State                                     MessageState
-	Since, Until                              time.Time
-	Before                                    string // an id: older than that one alone
+	Since, Until                              time.Time // Until is not in it
+	Before                                    string    // an id: older than that one alone
 	Limit                                     int
 }

@@ -176,15 +176,23 @@ type Claim struct {
 // SettleMessage records what became of a claimed message: MessageSent,
 // MessageFailed, MessageWithheld (of a withheld one), or MessageQueued with
 // RetryAt. A message that is not queued again loses its text. The price that its
-// claim reserved becomes Cost, where that is known. Outcomes: Done, NotHolder.
+// claim reserved becomes Cost, where that is known.
+//
+// It ends the newest attempt by Provider, or one that nobody had begun; none where
+// no provider was asked. What a receipt told before stays: a delivered message leaves
+// the queue, one that was queued again is not sent, and what it cost is not told anew.
+//
+// Outcomes: Done, NotHolder.
 type SettleMessage struct {
 	Cost        *Money // what the try cost; nil: not known, what was reserved stays
 	ID          string
 	Holder      string
 	State       MessageState
 	RetryAt     time.Time
-	Provider    string
+	Provider    string // "": none was asked
 	ProviderRef string
+	Failure     string // "": taken; else retry, failover, final or ambiguous
+	Code        string // the provider's own reason
 	Now         time.Time
 	Event       event.Event
 }

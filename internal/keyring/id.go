@@ -24,6 +24,12 @@ func NewID(now time.Time, rand io.Reader) (string, error) {
 	return FormatID(id), nil
 }
 
+// FirstID is before every id of a time, and behind those of the time before.
+func FirstID(at time.Time) string {
+	ms := max(at.UnixMilli(), 0)
+	return fmt.Sprintf("%08x-%04x", ms>>16, ms&0xffff)
+}
+
 // ValidID tells whether s is a UUID in its canonical form: lower-case digits
 // and four hyphens.
 func ValidID(s string) bool {

@@ -1,8 +1,6 @@
 package locale
 
 import (
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 
@@ -23,22 +21,7 @@ const (
 // preferred, "en" at last. Each argument is a BCP 47 tag or the value of an
 // Accept-Language header (RFC 9110, 12.5.4); earlier ones come first, and what
 // cannot be read is passed over.
-func Match(preferred ...string) string {
-	var tags []language.Tag
-	for _, p := range preferred {
-		if len(p) > maxHeader {
-			continue
-		}
-		if parsed, _, err := language.ParseAcceptLanguage(p); err == nil {
-			tags = append(tags, parsed...)
-		}
-	}
-	known := catalogueMatcher()
-	if _, index, confidence := known.matcher.Match(tags...); confidence > language.No {
-		return known.names[index]
-	}
-	return fallback
-}
+func Match(preferred ...string) string { return catalogueMatcher().match(preferred) }
 
 // Valid tells whether tag is a BCP 47 language tag of registered parts.
 func Valid(tag string) bool {
@@ -54,13 +37,22 @@ type matcher struct {
 	names   []string
 }
 
+func (m *matcher) match(preferred []string) string {
+	var tags []language.Tag
+	for _, p := range preferred {
+		if len(p) > maxHeader {
+			continue
+		}
+		if parsed, _, err := language.ParseAcceptLanguage(p); err == nil {
+			tags = append(tags, parsed...)
+		}
+	}
+	if _, index, confidence := m.matcher.Match(tags...); confidence > language.No {
+		return m.names[index]
+	}
+	return fallback
+}
+
 // catalogueMatcher is made once, when first needed: a server that starts does
 // not wait for it.
-var catalogueMatcher = sync.OnceValue(func() matcher {
-	names := slices.Sorted(maps.Keys(catalogue))
-	tags := make([]language.Tag, len(names))
-	for i, name := range names {
-		tags[i] = language.MustParse(name)
-	}
-	return matcher{matcher: language.NewMatcher(tags), names: names}
-})
+var catalogueMatcher = sync.OnceValue(func() *matcher { return matcherOf(nil) })

@@ -17,6 +17,7 @@ type health struct {
 	ping     func(context.Context) error
 	peers    func() string // of where requests come from; "" for nothing wrong
 	limiter  func() string // of limits that are not counted together
+	sms      func() string // of providers that take no messages
 	stopping atomic.Bool
 }
 
@@ -25,7 +26,7 @@ type Health struct {
 	Status  string   `json:"status" jsonschema:"ok or unavailable"`
 	Failing []string `json:"failing,omitempty" jsonschema:"the parts that cannot serve: database or server, which is stopping"`
 
-	Warnings []string `json:"warnings,omitempty" jsonschema:"what serves, and not as it should: a proxy that no setting names, limits that instances do not count together"`
+	Warnings []string `json:"warnings,omitempty" jsonschema:"what serves, and not as it should: a proxy that no setting names, limits that instances do not count together, messages that no provider takes"`
 }
 
 // failing names the parts that cannot serve now.
@@ -54,6 +55,9 @@ func (h *health) warnings(public bool) []string {
 	}
 	if limiter := h.limiter(); limiter != "" {
 		all = append(all, limiter)
+	}
+	if sms := h.sms(); sms != "" {
+		all = append(all, sms)
 	}
 	return all
 }

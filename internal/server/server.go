@@ -38,6 +38,22 @@ type Options struct {
 	Version string // as the OpenAPI document tells it
 }
 
+// whole are the options with the world's own where they have none.
+func (o Options) whole() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	} else {
+		o.Rand = &sharedReader{from: o.Rand}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
 // Server is a running server. Start makes one.
 type Server struct {
 	config   config.Config
@@ -81,17 +97,7 @@ func Run(ctx context.Context, c config.Config, o Options, stdout io.Writer) erro
 // Start opens everything and serves when it returns. The error of what cannot
 // be opened says what to do about it; nothing stays open then.
 func Start(ctx context.Context, c config.Config, o Options) (*Server, error) {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Rand == nil {
-		o.Rand = rand.Reader
-	} else {
-		o.Rand = &sharedReader{from: o.Rand}
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o = o.whole()
 	s := &Server{config: c, options: o, failed: make(chan error, 4)}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
@@ -118,7 +124,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.peers = dialect.NewPeers(s.config.TrustedProxies, s.config.PublicURL)
-	s.health = &health{ping: s.parts.store.Ping, peers: s.peers.Warning, limiter: s.parts.limiter.warning}
+	s.health = &health{ping: s.parts.store.Ping, peers: s.peers.Warning, limiter: s.parts.limiter.warning, sms: s.parts.smsWarning}
 	return nil
 }
 

@@ -8,24 +8,25 @@ import (
 	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/keyring"
 	"github.com/countersign/countersign/internal/limit"
+	"github.com/countersign/countersign/internal/locale"
 )
 
 // testNumbersLife is how long test numbers last after a start that names no end.
 const testNumbersLife = 30 * 24 * time.Hour
 
 // coreSettings are the settings as the core's flows know them.
-func coreSettings(c config.Config, now time.Time) core.Settings {
+func coreSettings(c config.Config, texts locale.Texts, now time.Time) core.Settings {
 	limits := map[string]limit.Rule{}
 	for name, rate := range c.Limits {
 		limits[name] = limit.Rule{Name: name, N: rate.N, Window: rate.Window}
 	}
 	return core.Settings{
-		AppName: c.AppName, Host: urlHost(c.PublicURL), DefaultRegion: c.DefaultRegion,
+		AppName: c.AppName, Host: urlHost(c.PublicURL), Texts: texts, AndroidAppHash: c.AndroidAppHash, DefaultRegion: c.DefaultRegion,
 		CodeTTL: c.CodeTTL, RefreshGrace: c.RefreshGrace, IdleTimeout: c.SessionIdleTimeout,
 		Lifetime: c.SessionLifetime, ReauthWindow: c.ReauthWindow,
 		TestNumbers: c.TestNumbers, TestNumbersUntil: testNumbersUntil(c, now),
 		Limits: limits, LimitsDisabled: c.LimitsDisabled,
-		SMSCountries: c.SMSCountries, Prices: prices(c), Budgets: budgets(c),
+		SMSCountries: c.SMSCountries, Prices: prices(c), Routes: coreRoutes(c), Budgets: budgets(c), Currency: c.SMSCurrency,
 		GuardMonitor: c.SendGuard == "monitor",
 		CaptchaLifts: c.CaptchaProvider != "" && c.CaptchaProvider != "off",
 	}

@@ -67,7 +67,7 @@ func Tables() []Table {
 		table("messages", "t id", "t challenge_id", "t user_id", "t purpose", "t channel", "t phone_key", "t phone_masked",
 			"x sealed", "t sealed_for", "t state", "i tries", "t bucket", "t country", "i price", "i created_at", "i expires_at",
 			"t request_id", "i due_at", "t holder", "i reserved", "i reserved_at", "i held", "t erased", "i settled_at",
-			"t provider", "t provider_ref", "i written_at"),
+			"t provider", "t provider_ref", "i written_at", "t prefix_key", "t attempts"),
 		table("failures", "t phone_key", "t device_id", "t method", "i in_row", "i waits_until", "b waited", "i last_failed_at",
 			"l recent"),
 		table("events", "t id", "i position", "i written_at", "i nth", "t user_id", "t session_id", "t phone_masked",

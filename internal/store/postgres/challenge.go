@@ -23,7 +23,7 @@ func (s *Store) OpenChallenge(ctx context.Context, in core.OpenChallenge) (core.
 // sends to its number are within their limits: $38 bucket, $39 the hour's and
 // $40 the day's limit, $41 waits, $42 now, $43 and $44 the windows of the hour and
 // of all that counts. It is sends.refusal in SQL. With the challenge come its
-// message (17 parameters) and its event (10).
+// message (18 parameters) and its event (10).
 var openAdmitted = `WITH opened AS (INSERT INTO challenges (` + challengeNames + `) SELECT ` + challengeParameters + ` FROM (
 		SELECT count(*) FILTER (WHERE m.created_at > $42::bigint - $43::bigint) AS hour, count(*) AS day,
 			count(*) FILTER (WHERE m.created_at > $42::bigint - $43::bigint AND ` + unredeemed + `) AS waiting,
@@ -35,7 +35,7 @@ var openAdmitted = `WITH opened AS (INSERT INTO challenges (` + challengeNames +
 		AND NOT EXISTS (SELECT FROM challenges WHERE begin_key = $29)
 	RETURNING id, user_id, session_id, phone_masked, phone_key),
 	queued AS (` + behind(44, insertMessage) + ` FROM opened),
-	told AS (` + behind(61, completed("c.user_id", "c.session_id", "coalesce(u.phone_masked, c.phone_masked)", "coalesce(p.phone_key, c.phone_key)")+`
+	told AS (` + behind(62, completed("c.user_id", "c.session_id", "coalesce(u.phone_masked, c.phone_masked)", "coalesce(p.phone_key, c.phone_key)")+`
 		FROM opened c LEFT JOIN users u ON u.id = c.user_id LEFT JOIN phones p ON p.user_id = u.id WHERE $1 <> ''`) + `)
 	SELECT id FROM opened`
 
@@ -132,8 +132,8 @@ func (s *Store) ResendChallenge(ctx context.Context, in core.ResendChallenge) (c
 			message.State = core.MessageWithheld
 		}
 		c.Resends++
-		c.ResendAt = in.NextResendAt
-		tx.exec("UPDATE challenges SET resends = $1, resend_at = $2 WHERE id = $3", c.Resends, c.ResendAt, c.ID)
+		c.ResendAt, c.Channel = in.NextResendAt, in.Message.Channel
+		tx.exec("UPDATE challenges SET resends = $1, resend_at = $2, channel = $3 WHERE id = $4", c.Resends, c.ResendAt, string(c.Channel), c.ID)
 		tx.queue(message)
 		tx.tell(in.Event, ofChallenge(owner.User, c), c.SessionID)
 		out.Challenge, out.Bucket = c, admitted.bucket

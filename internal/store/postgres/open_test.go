@@ -38,7 +38,7 @@ func TestInstancesMigrateOnce(t *testing.T) {
 	all.Wait()
 	conn := connect(t, url)
 	applied := texts(t, conn, "SELECT version_id::text FROM goose_db_version WHERE version_id > 0")
-	if len(applied) != 3 {
+	if len(applied) != 4 {
 		t.Errorf("migrations applied: %v", applied)
 	}
 	if err := conn.Close(context.Background()); err != nil {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign/internal/core"
@@ -13,6 +14,7 @@ type dueMessage struct {
 	writtenAt int64
 	text      []byte // the challenge's
 	ended     bool
+	before    []string // the providers of the challenge's earlier ones
 }
 
 // ClaimMessages implements core.Store.
@@ -45,17 +47,25 @@ func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) (core.
 	})
 }
 
+const (
+	// takesCode is whether a challenge c takes a code at a time ($1), and has its text.
+	takesCode = "(c.sealed IS NOT NULL AND c.redeemed_at = 0 AND c.voided_at = 0 AND c.guesses_left > 0 AND c.expires_at > $1 AND c." + madeAfter + ")"
+
+	// goneBy are the providers of a challenge's messages before m, the first one first.
+	goneBy = `ARRAY(SELECT e.provider FROM messages e WHERE e.challenge_id = m.challenge_id AND e.provider <> ''
+		AND (e.created_at, e.written_at, e.id) < (m.created_at, m.written_at, m.id) ORDER BY e.created_at, e.written_at, e.id)`
+)
+
 // dueAfter takes the oldest messages that are due and that nobody else is about
 // to claim, behind one of them: those before it that are still due were looked
 // at.
 func (tx *tx) dueAfter(last dueMessage, now time.Time, limit int) (due []dueMessage) {
-	collect(tx, &due, `SELECT m.written_at, c.sealed, c.id IS NOT NULL AND (c.sealed IS NULL OR c.redeemed_at > 0 OR c.voided_at > 0
-			OR c.guesses_left <= 0 OR c.expires_at <= $1 OR NOT c.`+madeAfter+`), `+messageColumns+`
+	collect(tx, &due, `SELECT m.written_at, c.sealed, c.id IS NOT NULL AND NOT `+takesCode+`, `+goneBy+`, `+messageColumns+`
 		FROM messages m LEFT JOIN challenges c ON c.id = m.challenge_id
 		WHERE m.settled_at = 0 AND m.due_at <= $1 AND (m.created_at, m.written_at, m.id) > ($2, $3, $4)
 		ORDER BY m.created_at, m.written_at, m.id LIMIT $5 FOR NO KEY UPDATE OF m SKIP LOCKED`,
 		func(r *row) (m dueMessage) {
-			r.scan(append([]any{&m.writtenAt, &m.text, &m.ended}, intoMessage(&m.Message)...)...)
+			r.scan(append([]any{&m.writtenAt, &m.text, &m.ended, &m.before}, intoMessage(&m.Message)...)...)
 			return m
 		}, now, last.CreatedAt, last.writtenAt, last.ID, limit)
 	tx.look()
@@ -69,6 +79,11 @@ func (tx *tx) lease(m dueMessage, in core.Claim) core.Message {
 		m.Tries, in.Holder, in.Now.Add(in.Lease), int64(priceOf(m.Message)), in.Now, m.ID)
 	if m.ChallengeID != "" {
 		m.Sealed, m.SealedFor = m.text, m.ChallengeID
+	}
+	for _, provider := range m.before {
+		if !slices.Contains(m.Before, provider) {
+			m.Before = append(m.Before, provider)
+		}
 	}
 	return m.Message
 }
@@ -87,36 +102,6 @@ func (m dueMessage) unsendable(now time.Time) core.MessageState {
 // giveUp takes a message from the queue, and its text.
 func (tx *tx) giveUp(id string, state core.MessageState, now time.Time) {
 	tx.exec("UPDATE messages SET state = $1, sealed = NULL, holder = '', settled_at = $2, held = least(held, 1) WHERE id = $3", string(state), now, id)
-}
-
-// SettleMessage implements core.Store.
-func (s *Store) SettleMessage(ctx context.Context, in core.SettleMessage) (core.Outcome, error) {
-	return write(ctx, s, "settling a message", func(tx *tx, out *core.Outcome) {
-		var of core.User
-		var country string
-		var reserved core.Money
-		var claimedAt time.Time
-		tx.exec("SELECT FROM challenges WHERE id = (SELECT challenge_id FROM messages WHERE id = $1) FOR NO KEY UPDATE", in.ID)
-		held := tx.one(`SELECT user_id, phone_key, phone_masked, country, reserved, reserved_at FROM messages
-			WHERE id = $1 AND holder = $2 AND settled_at = 0 FOR NO KEY UPDATE`, func(r *row) {
-			r.scan(&of.ID, &of.Phone.Key, &of.Phone.Masked, &country, (*int64)(&reserved), at(&claimedAt))
-		}, in.ID, in.Holder)
-		if *out = doneOr(held, core.NotHolder); !held {
-			return
-		}
-		if in.State == core.MessageQueued {
-			tx.exec("UPDATE messages SET holder = '', due_at = $1, provider = $2, provider_ref = $3 WHERE id = $4",
-				in.RetryAt, in.Provider, in.ProviderRef, in.ID)
-		} else {
-			tx.exec(`UPDATE messages SET state = $1, sealed = NULL, holder = '', settled_at = $2, provider = $3, provider_ref = $4
-				WHERE id = $5`, string(in.State), in.Now, in.Provider, in.ProviderRef, in.ID)
-			tx.exec(dropUnsendable, in.ID)
-		}
-		tx.tell(in.Event, of, "")
-		if in.Cost != nil {
-			tx.correct(country, reserved, *in.Cost, claimedAt)
-		}
-	})
 }
 
 // dropUnsendable takes the text of a message's challenge once no resend is left

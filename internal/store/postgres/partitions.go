@@ -58,12 +58,6 @@ func (p partitioned) startOf(name string) (time.Time, bool) {
 	return start, err == nil
 }
 
-// firstID is the least UUIDv7 of a time.
-func firstID(at time.Time) string {
-	ms := max(at.UnixMilli(), 0)
-	return fmt.Sprintf("%08x-%04x", ms>>16, ms&0xffff)
-}
-
 // timeOf is the time that a UUIDv7 begins with.
 func timeOf(id string) (at time.Time, dated bool) {
 	b, ok := keyring.ParseID(id)
@@ -95,7 +89,7 @@ func (s *Store) makePartitions(ctx context.Context, p partitioned, has []string,
 				}
 				tx.exec("CREATE TABLE " + name + " (LIKE " + p.table + " INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
 				tx.exec(fmt.Sprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM ('%s') TO ('%s')",
-					p.table, name, firstID(start), firstID(p.end(start))))
+					p.table, name, keyring.FirstID(start), keyring.FirstID(p.end(start))))
 			})
 			if err != nil {
 				return err

@@ -32,7 +32,8 @@ const (
 		dialect, thumbprint, country`
 
 	messageColumns = `m.id, coalesce(m.challenge_id, ''), m.user_id, m.purpose, m.channel, m.phone_key, m.phone_masked,
-		m.sealed, m.sealed_for, m.state, m.tries, m.held > 0, m.bucket, m.country, m.price, m.created_at, m.expires_at, m.request_id`
+		m.sealed, m.sealed_for, m.state, m.tries, m.held > 0, m.bucket, m.country, m.price, m.created_at, m.expires_at, m.request_id,
+		m.prefix_key, m.attempts`
 )
 
 // usersOf joins what a user is made of; sessionsOf adds a session's.
@@ -73,7 +74,7 @@ func intoMessage(m *core.Message) []any {
 	return []any{
 		&m.ID, &m.ChallengeID, &m.UserID, &m.Purpose, (*string)(&m.Channel), &m.PhoneKey, &m.PhoneMasked,
 		&m.Sealed, &m.SealedFor, (*string)(&m.State), &m.Tries, &m.Held, &m.Bucket, &m.Country, (*int64)(&m.Price),
-		at(&m.CreatedAt), at(&m.ExpiresAt), &m.RequestID,
+		at(&m.CreatedAt), at(&m.ExpiresAt), &m.RequestID, &m.PrefixKey, (*attempts)(&m.Attempts),
 	}
 }
 
@@ -167,16 +168,16 @@ func (tx *tx) insertChallenge(c core.Challenge) {
 	tx.exec("INSERT INTO challenges ("+challengeNames+") VALUES ("+challengeParameters+")", challengeValues(c)...)
 }
 
-// insertMessage inserts the message that $1 to $17 tell.
+// insertMessage inserts the message that $1 to $18 tell.
 const insertMessage = `INSERT INTO messages (id, challenge_id, user_id, purpose, channel, phone_key, phone_masked,
-		sealed, sealed_for, state, tries, bucket, country, price, created_at, expires_at, request_id, due_at)
+		sealed, sealed_for, state, tries, bucket, country, price, created_at, expires_at, request_id, prefix_key, due_at)
 	SELECT $1, nullif($2::text, ''), $3, $4, $5, $6, $7, $8::bytea, $9, $10, $11::bigint, $12, $13, $14::bigint,
-		$15::bigint, $16::bigint, $17, $15::bigint `
+		$15::bigint, $16::bigint, $17, $18, $15::bigint `
 
 func messageValues(m core.Message) []any {
 	return []any{
 		m.ID, m.ChallengeID, m.UserID, m.Purpose, string(m.Channel), m.PhoneKey, m.PhoneMasked,
-		m.Sealed, m.SealedFor, string(m.State), m.Tries, m.Bucket, m.Country, int64(m.Price), m.CreatedAt, m.ExpiresAt, m.RequestID,
+		m.Sealed, m.SealedFor, string(m.State), m.Tries, m.Bucket, m.Country, int64(m.Price), m.CreatedAt, m.ExpiresAt, m.RequestID, m.PrefixKey,
 	}
 }
 

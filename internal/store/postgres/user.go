@@ -66,6 +66,7 @@ const (
 	// deleting accounts. They lapse when nothing counts them any more, as notices do.
 	keepCounted = `UPDATE messages m SET challenge_id = NULL, erased = CASE c.redeemed_at WHEN 0 THEN 'open' ELSE 'redeemed' END,
 		user_id = '', phone_masked = '', sealed = NULL, sealed_for = '', provider = '', provider_ref = '', request_id = '',
+		prefix_key = '', attempts = '',
 		state = CASE m.state WHEN 'queued' THEN 'expired' ELSE m.state END, held = least(m.held, 1),
 		holder = '', settled_at = CASE m.settled_at WHEN 0 THEN $4 ELSE m.settled_at END, expires_at = m.created_at + $5
 		FROM challenges c WHERE c.id = m.challenge_id AND ` + ofUserOrNumber + ` AND m.created_at > $3`

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -77,4 +78,13 @@ type words []string
 func (w *words) ScanText(value pgtype.Text) error {
 	*w = strings.Fields(value.String)
 	return nil
+}
+
+// attempts are scanned from how store.Attempts writes them.
+type attempts []core.Attempt
+
+// ScanText implements pgtype.TextScanner.
+func (a *attempts) ScanText(value pgtype.Text) (err error) {
+	*a, err = store.ReadAttempts(value.String)
+	return err
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign/internal/core"
@@ -45,18 +46,18 @@ func (s *Store) ClaimMessages(ctx context.Context, in core.ClaimMessages) (core.
 	})
 }
 
+// takesCode is whether a challenge c takes a code at a time (?1), and has its text.
+const takesCode = "(c.sealed IS NOT NULL AND c.redeemed_at = 0 AND c.voided_at = 0 AND c.guesses_left > 0 AND c.expires_at > ?1 AND c." + madeAfter + ")"
+
 // dueAfter finds the oldest messages that are due, behind one of them: those
 // before it that are still due were looked at.
 func (tx *tx) dueAfter(last dueMessage, now time.Time, limit int) []dueMessage {
-	return collect(tx, `SELECT m.position, c.sealed, c.id IS NOT NULL AND (c.sealed IS NULL OR c.redeemed_at > 0 OR c.voided_at > 0
-			OR c.guesses_left <= 0 OR c.expires_at <= ?1 OR NOT c.`+madeAfter+`),
-		m.id, m.challenge_id, m.user_id, m.purpose, m.channel, m.phone_key, m.phone_masked,
-		m.sealed, m.sealed_for, m.state, m.tries, m.held, m.bucket, m.country, m.price, m.created_at, m.expires_at, m.request_id
+	return collect(tx, `SELECT m.position, c.sealed, c.id IS NOT NULL AND NOT `+takesCode+`, `+messageColumns+`
 		FROM messages m LEFT JOIN challenges c ON c.id = m.challenge_id
 		WHERE m.settled_at = 0 AND m.due_at <= ?1 AND (m.created_at, m.position) > (?2, ?3)
 		ORDER BY m.created_at, m.position LIMIT ?4`,
 		func(r *row) dueMessage {
-			return dueMessage{position: r.long(), text: r.blob(), ended: r.flag(), Message: readMessage(r)}
+			return dueMessage{position: r.long(), text: r.blob(), ended: r.flag(), Message: tx.readMessage(r)}
 		}, now, last.CreatedAt, last.position, limit)
 }
 
@@ -68,6 +69,11 @@ func (tx *tx) lease(m dueMessage, in core.Claim) core.Message {
 	if m.ChallengeID != "" {
 		m.Sealed, m.SealedFor = m.text, m.ChallengeID
 	}
+	tx.all("SELECT provider FROM messages WHERE challenge_id = ? AND provider <> '' AND position < ? ORDER BY position", func(r *row) {
+		if provider := r.text(); !slices.Contains(m.Before, provider) {
+			m.Before = append(m.Before, provider)
+		}
+	}, m.ChallengeID, m.position)
 	return m.Message
 }
 
@@ -87,37 +93,6 @@ func (tx *tx) giveUp(id string, state core.MessageState, now time.Time) {
 	tx.exec("UPDATE messages SET state = ?, sealed = NULL, holder = '', settled_at = ?, held = min(held, 1) WHERE id = ?", string(state), now, id)
 }
 
-// SettleMessage implements core.Store.
-func (s *Store) SettleMessage(ctx context.Context, in core.SettleMessage) (core.Outcome, error) {
-	return write(ctx, s, "settling a message", func(tx *tx) core.Outcome {
-		var of core.User
-		var challengeID, country string
-		var reserved core.Money
-		var claimedAt time.Time
-		held := tx.one(`SELECT user_id, phone_key, phone_masked, challenge_id, country, reserved, reserved_at FROM messages
-			WHERE id = ? AND holder = ? AND settled_at = 0`, func(r *row) {
-			of.ID, of.Phone.Key, of.Phone.Masked, challengeID = r.text(), r.text(), r.text(), r.text()
-			country, reserved, claimedAt = r.text(), core.Money(r.long()), r.time()
-		}, in.ID, in.Holder)
-		if !held {
-			return core.NotHolder
-		}
-		if in.Cost != nil {
-			tx.correct(country, reserved, *in.Cost, claimedAt)
-		}
-		if in.State == core.MessageQueued {
-			tx.exec("UPDATE messages SET holder = '', due_at = ?, provider = ?, provider_ref = ? WHERE id = ?",
-				in.RetryAt, in.Provider, in.ProviderRef, in.ID)
-		} else {
-			tx.exec(`UPDATE messages SET state = ?, sealed = NULL, holder = '', settled_at = ?, provider = ?, provider_ref = ?
-				WHERE id = ?`, string(in.State), in.Now, in.Provider, in.ProviderRef, in.ID)
-			tx.dropUnsendable(challengeID)
-		}
-		tx.tell(in.Event, of, "")
-		return core.Done
-	})
-}
-
 // dropUnsendable takes a challenge's text once no resend is left and nothing
 // of it is queued.
 func (tx *tx) dropUnsendable(challengeID string) {
@@ -130,7 +105,7 @@ func (tx *tx) dropUnsendable(challengeID string) {
 // Messages implements core.Store. The newest comes first.
 func (s *Store) Messages(ctx context.Context, phoneKey string, limit int) ([]core.Message, error) {
 	return read(ctx, s, "reading messages", func(tx *tx) []core.Message {
-		return collect(tx, "SELECT "+messageColumns+" FROM messages WHERE phone_key = ? ORDER BY position DESC LIMIT ?",
-			readMessage, phoneKey, limit)
+		return collect(tx, "SELECT "+messageColumns+" FROM messages m WHERE phone_key = ? ORDER BY position DESC LIMIT ?",
+			tx.readMessage, phoneKey, limit)
 	})
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/password"
+	"github.com/countersign/countersign/internal/store"
 )
 
 // The columns of each noun, in the order in which it is read and written; of a
@@ -32,8 +33,9 @@ const (
 		redeemed_at, ` + challengeVoided + `, begin_key, begin_body, verify_key, verify_body, opened_session_id, opened_counter,
 		dialect, thumbprint, country`
 
-	messageColumns = `id, challenge_id, user_id, purpose, channel, phone_key, phone_masked,
-		sealed, sealed_for, state, tries, held, bucket, country, price, created_at, expires_at, request_id`
+	messageColumns = `m.id, m.challenge_id, m.user_id, m.purpose, m.channel, m.phone_key, m.phone_masked,
+		m.sealed, m.sealed_for, m.state, m.tries, m.held, m.bucket, m.country, m.price, m.created_at, m.expires_at, m.request_id,
+		m.prefix_key, m.attempts`
 )
 
 // usersOf joins what a user is made of; sessionsOf adds a session's.
@@ -86,14 +88,22 @@ func readChallenge(r *row) core.Challenge {
 	}
 }
 
-func readMessage(r *row) core.Message {
+func (tx *tx) readMessage(r *row) core.Message {
 	return core.Message{
 		ID: r.text(), ChallengeID: r.text(), UserID: r.text(), Purpose: r.text(), Channel: core.Channel(r.text()),
 		PhoneKey: r.text(), PhoneMasked: r.text(), Sealed: r.blob(), SealedFor: r.text(),
 		State: core.MessageState(r.text()), Tries: r.int(), Held: r.long() > 0,
 		Bucket: r.text(), Country: r.text(), Price: core.Money(r.long()),
 		CreatedAt: r.time(), ExpiresAt: r.time(), RequestID: r.text(),
+		PrefixKey: r.text(), Attempts: tx.readAttempts(r),
 	}
+}
+
+// readAttempts reads attempts; what cannot be read fails the whole operation.
+func (tx *tx) readAttempts(r *row) []core.Attempt {
+	attempts, err := store.ReadAttempts(r.text())
+	tx.fail(err)
+	return attempts
 }
 
 // user finds a user by id.
@@ -177,9 +187,10 @@ func (tx *tx) queue(m core.Message) {
 	if m.ChallengeID != "" {
 		challenge = m.ChallengeID
 	}
-	tx.exec("INSERT INTO messages ("+messageColumns+`, due_at, holder, settled_at, provider, provider_ref)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, '', 0, '', '')`,
+	tx.exec(`INSERT INTO messages (id, challenge_id, user_id, purpose, channel, phone_key, phone_masked,
+		sealed, sealed_for, state, tries, bucket, country, price, created_at, expires_at, request_id, prefix_key, due_at,
+		holder, settled_at, provider, provider_ref) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0, '', '')`,
 		m.ID, challenge, m.UserID, m.Purpose, string(m.Channel), m.PhoneKey, m.PhoneMasked,
-		m.Sealed, m.SealedFor, string(m.State), m.Tries, m.Bucket, m.Country, int64(m.Price), m.CreatedAt, m.ExpiresAt, m.RequestID, m.CreatedAt)
+		m.Sealed, m.SealedFor, string(m.State), m.Tries, m.Bucket, m.Country, int64(m.Price), m.CreatedAt, m.ExpiresAt, m.RequestID, m.PrefixKey, m.CreatedAt)
 	tx.queuedMessage = true
 }

@@ -57,6 +57,7 @@ const (
 	keepCounted = `UPDATE messages SET challenge_id = NULL,
 		erased = (SELECT iif(c.redeemed_at = 0, 'open', 'redeemed') FROM challenges c WHERE c.id = challenge_id),
 		user_id = '', phone_masked = '', sealed = NULL, sealed_for = '', provider = '', provider_ref = '', request_id = '',
+		prefix_key = '', attempts = '',
 		state = iif(state = 'queued', 'expired', state), held = min(held, 1),
 		holder = '', settled_at = iif(settled_at = 0, ?4, settled_at), expires_at = created_at + ?5
 		WHERE challenge_id IN (SELECT id FROM challenges WHERE ` + ofUserOrNumber + `) AND created_at > ?3`

@@ -46,10 +46,17 @@ func (w *world) message(phoneKey, id string) core.Message {
 
 // settle is the input by which a holder tells what became of a message.
 func (w *world) settle(m core.Message, holder string, state core.MessageState) core.SettleMessage {
-	return core.SettleMessage{
+	in := core.SettleMessage{
 		ID: m.ID, Holder: holder, State: state, Provider: "provider", ProviderRef: "reference",
 		Now: w.now, Event: w.newEvent(event.SMSSent),
 	}
+	switch state {
+	case core.MessageQueued:
+		in.ProviderRef, in.Failure = "", "retry"
+	case core.MessageFailed:
+		in.ProviderRef, in.Failure = "", "final"
+	}
+	return in
 }
 
 // notify queues a notice for the owner of a new account, alone in the outbox.

@@ -55,6 +55,7 @@ func run(t *testing.T, open func(t *testing.T) core.Store, wanted func(name stri
 		{"devices", devices},
 		{"operator", operators},
 		{"outbox", messages},
+		{"delivery", deliveries},
 		{"budgets", budgets},
 		{"queues", queues},
 		{"events", events},
