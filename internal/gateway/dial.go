@@ -96,26 +96,26 @@ func public(a netip.Addr) bool {
 // operatorURL reads an address that an operator wrote down, and makes the client
 // to call it with. It has to be https; with private it may also be an inner one,
 // and http where it is this machine's own by its number.
-func operatorURL(o Options, name, text string, private bool) (*http.Client, *url.URL, error) {
+func operatorURL(o Options, text string, private bool) (*http.Client, *url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Opaque != "" {
-		return nil, nil, &SettingError{name, "is no URL: write https://host/path"}
+		return nil, nil, &SettingError{"url", "is no URL: write https://host/path"}
 	}
 	if u.User != nil || u.Fragment != "" {
-		return nil, nil, &SettingError{name, "must have neither a user nor a fragment"}
+		return nil, nil, &SettingError{"url", "must have neither a user nor a fragment"}
 	}
 	address, err := netip.ParseAddr(u.Hostname())
 	switch {
 	case u.Scheme == "https":
 	case u.Scheme == "http" && private && err == nil && address.IsLoopback():
 	default:
-		return nil, nil, &SettingError{name, "has to begin with https://: codes travel there; http:// is for 127.0.0.1 and [::1] alone, with allow_private: true"}
+		return nil, nil, &SettingError{"url", "has to begin with https://: codes travel there; http:// is for 127.0.0.1 and [::1] alone, with allow_private: true"}
 	}
 	if private {
 		return unled(o.HTTP), u, nil
 	}
 	if err == nil && !public(address) {
-		return nil, nil, &SettingError{name, "names an address that is not public; allow_private: true lets it be called"}
+		return nil, nil, &SettingError{"url", "names an address that is not public; allow_private: true lets it be called"}
 	}
 	return guarded(o.HTTP, &net.Dialer{}), u, nil
 }

@@ -81,7 +81,7 @@ func TestC86GuardedClient(t *testing.T) {
 	if _, err := callOut(t.Context(), client, http.MethodGet, service.URL, http.Header{}, nil); !errors.Is(err, errInward) {
 		t.Errorf("this machine: %v", err)
 	}
-	inner, _, err := operatorURL(Options{HTTP: service.Client()}, "url", service.URL, true)
+	inner, _, err := operatorURL(Options{HTTP: service.Client()}, service.URL, true)
 	if err != nil {
 		t.Fatal(err)
 	}

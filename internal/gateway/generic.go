@@ -97,7 +97,7 @@ func (g *generic) readURL(o Options) error {
 	if g.url, err = parseTemplate(o.Value("url"), inURL, messageParts); err != nil {
 		return &SettingError{"url", err.Error()}
 	}
-	g.client, _, err = operatorURL(o, "url", g.url.fill(sample(messageParts)), private)
+	g.client, _, err = operatorURL(o, g.url.fill(sample(messageParts)), private)
 	return err
 }
 

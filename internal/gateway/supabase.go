@@ -45,7 +45,7 @@ func newSupabase(o Options) (Sender, error) {
 		return nil, err
 	}
 	s := &supabase{options: o}
-	if s.client, s.url, err = operatorURL(o, "url", o.Value("url"), private); err != nil {
+	if s.client, s.url, err = operatorURL(o, o.Value("url"), private); err != nil {
 		return nil, err
 	}
 	if s.keys, err = hookKeysOf(o.Value("secret")); err != nil {

@@ -44,7 +44,7 @@ func newWebhook(o Options) (Sender, error) {
 		return nil, err
 	}
 	w := &webhook{options: o}
-	if w.client, w.url, err = operatorURL(o, "url", o.Value("url"), private); err != nil {
+	if w.client, w.url, err = operatorURL(o, o.Value("url"), private); err != nil {
 		return nil, err
 	}
 	if w.keys, err = hookKeysOf(o.Value("secret")); err != nil {
