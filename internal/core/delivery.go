@@ -121,8 +121,7 @@ func (s Standing) Settle(in SettleMessage) Moved {
 		to.State, to.Settled = MessageWithheld, true
 	case to.delivered():
 		to.State, to.Settled = MessageDelivered, true
-	case failedBefore && s.Settled: // by a receipt that came before the answer
-	case failedBefore: // and that queued it again
+	case failedBefore: // the receipt has ended it, or queued it again
 	case in.State == MessageQueued:
 		to.Settled, to.DueAt = false, in.RetryAt
 	default:
@@ -274,7 +273,7 @@ func (r Received) Event(in RecordReceipt) event.Event {
 	if e.ID == "" {
 		return e
 	}
-	e.Method, e.RequestID = cmp.Or(e.Method, string(r.Channel)), cmp.Or(e.RequestID, r.Message.RequestID)
+	e.Method, e.RequestID = cmp.Or(e.Method, string(r.Channel)), cmp.Or(e.RequestID, r.RequestID)
 	told := event.Attributes{"message_id": r.ID, "purpose": r.Purpose, "provider": in.Provider, "try": int64(r.try)}
 	if r.Country != "" {
 		told["country"] = r.Country

@@ -1,6 +1,9 @@
 package gateway
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // gsmCharacters is the default alphabet of GSM 7 bit with its extension (3GPP TS
 // 23.038, 6.2.1).
@@ -12,4 +15,9 @@ const gsmCharacters = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæß
 // in UCS-2, and some providers want to be told.
 func gsm7(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return !strings.ContainsRune(gsmCharacters, r) })
+}
+
+// tooLong is a text that the provider would not take.
+func tooLong() *SendError {
+	return &SendError{Class: Final, Code: "too_long", Cause: errors.New("the text is longer than the provider takes")}
 }

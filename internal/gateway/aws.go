@@ -89,7 +89,7 @@ func newAWS(o Options) (Sender, error) {
 		{"topic_arn", awsTopic, "must be the ARN of an SNS topic, arn:aws:sns:…", true},
 		{"configuration_set", awsSet, "must be 1 to 64 letters, digits, _ and -", true},
 	} {
-		if v := o.Value(s.name); !s.form.MatchString(v) && !(s.optional && v == "") {
+		if v := o.Value(s.name); !s.form.MatchString(v) && (!s.optional || v != "") {
 			return nil, &SettingError{Setting: s.name, Problem: s.problem}
 		}
 	}
@@ -187,22 +187,29 @@ func (s *aws) Check(ctx context.Context) []Finding {
 	a, err := s.post(ctx, awsMessage{
 		To: awsNobody, Text: "test", Type: "TRANSACTIONAL", Set: s.Value("configuration_set"), DryRun: true,
 	})
-	found := append(probed(a, err), awsPlain(s.Options).settled()...)
+	found := probed(a, err)
 	if err == nil {
-		found = append(found, s.dryRun(a)...)
+		found = awsDryRun(a, found)
 	}
+	found = append(found, awsPlain(s.Options).settled()...)
 	if s.Value("topic_arn") == "" {
 		found = append(found, unguarded("configuration_set and topic_arn"))
 	}
 	return found
 }
 
-// dryRun tells what the answer to one says beside its status, which is 400 for most.
-func (s *aws) dryRun(a answer) []Finding {
+// awsDryRun tells what is wrong with the account by the answer to a dry run: its
+// status is 400 for most, wrong keys among them.
+func awsDryRun(a answer, found []Finding) []Finding {
 	var refused *SendError
 	if _, err := awsAnswer(a); !errors.As(err, &refused) || !refused.Alarm || a.status != http.StatusBadRequest {
-		return nil
+		return found
 	}
-	return []Finding{{What: "account", Problem: "refused with " + cmp.Or(refused.Code, "no code") +
-		"; look at the key, its permissions, the configuration set and the quotas"}}
+	switch refused.Code {
+	case "UnrecognizedClientException", "InvalidSignatureException", "AccessDeniedException":
+		return []Finding{found[0], {What: "credentials", Problem: "refused with " + refused.Code + "; look at the access key, its secret and permissions"}}
+	default:
+		return append(found, Finding{What: "account", Problem: "refused with " + cmp.Or(refused.Code, "no code") +
+			"; look at the configuration set, the quotas and whether the account is in the sandbox"})
+	}
 }

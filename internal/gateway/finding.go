@@ -116,3 +116,14 @@ func named(sender string) bool {
 	}
 	return letters > 0 && len(sender) <= 11
 }
+
+// withReceiptKey replaces what was found of the callback URL where the setting that
+// receipts are checked with is absent: none are asked for then.
+func (o Options) withReceiptKey(found []Finding, setting string) []Finding {
+	for i, f := range found {
+		if f.What == "callback URL" && f.OK && o.Value(setting) == "" {
+			found[i] = Finding{What: f.What, Problem: "no receipts are asked for: they are checked with " + setting + ", which is not set"}
+		}
+	}
+	return found
+}

@@ -56,7 +56,7 @@ func (a *genericAnswers) read(o Options) (err error) {
 		return &SettingError{"success_values", "needs success_at, which says where they stand"}
 	}
 	a.currency = o.Value("cost_currency")
-	if a.cost.is() && decimalPrice("1", a.currency) == nil {
+	if a.cost.is() && priceOf("1", a.currency) == nil {
 		return &SettingError{"cost_currency", "has to be the currency of cost_at, in three capital letters"}
 	}
 	a.table = map[string]verdict{}
@@ -169,7 +169,7 @@ func (a *genericAnswers) taken(body []byte) Sent {
 		}
 	}
 	if text, ok := a.cost.find(body); ok {
-		sent.Cost = decimalPrice(text, a.currency)
+		sent.Cost = priceOf(text, a.currency)
 	}
 	return sent
 }

@@ -34,6 +34,7 @@ const (
 	_
 	infobipEnroute
 
+	infobipOnItsWay   = 7  // of infobipPending: the carrier has it
 	infobipToOperator = 2  // of infobipDelivered: the carrier has it
 	infobipNoReport   = 29 // of infobipExpired: the carrier never said
 	infobipRepeated   = 23 // of infobipRejected: it has a message of this id
@@ -138,7 +139,7 @@ func (i *infobip) Send(ctx context.Context, m Message) (Sent, error) {
 		},
 	}
 	if dlt := i.DLTOf(m); dlt != (DLT{}) {
-		message.Options.Regional = &infobipRegional{infobipIndia{dlt.Entity, dlt.Template}}
+		message.Options.Regional = &infobipRegional{infobipIndia(dlt)}
 	}
 	if to := i.callbackURL(m.ID); to != "" && i.Value("receipt_token") != "" {
 		message.Webhooks = &infobipWebhooks{infobipDelivery{URL: to}, "application/json", m.ID}
@@ -301,6 +302,9 @@ func (s infobipStatus) told() bool { return s.Group != nil }
 func (s infobipStatus) state() State {
 	switch *s.Group {
 	case infobipAccepted, infobipPending:
+		if s.ID == infobipOnItsWay {
+			return StateSent
+		}
 		return StateAccepted
 	case infobipEnroute:
 		return StateSent

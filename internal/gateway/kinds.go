@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -62,9 +61,17 @@ type DLT struct {
 	Entity, Template string
 }
 
-// Sender gives the sender to show in a country; "" where none is set.
+// Sender gives the sender to show in a country; "" where none is set. A name that is
+// for all countries is none for those whose networks carry no names.
 func (o Options) Sender(country string) string {
-	return cmp.Or(o.From[country], o.From["*"])
+	if from := o.From[country]; from != "" {
+		return from
+	}
+	from := o.From["*"]
+	if named(from) && slices.Contains(noNames, country) {
+		return ""
+	}
+	return from
 }
 
 // DLTOf gives the ids for a message; zero where it needs none.
@@ -94,13 +101,18 @@ func (e *SettingError) Error() string { return e.Setting + ": " + e.Problem }
 func Kinds() []Kind {
 	return []Kind{
 		awsKind(),
+		birdKind(),
 		fileKind(),
 		genericKind(),
 		infobipKind(),
+		messagebirdKind(),
 		plivoKind(),
 		sinchKind(),
-		telnyxKind(),
 		supabaseKind(),
+		telnyxKind(),
+		twilioKind(),
+		twilioVerifyKind(),
+		vonageKind(),
 		webhookKind(),
 	}
 }

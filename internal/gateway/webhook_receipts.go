@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -95,27 +94,5 @@ func (c *hookCost) price() *Price {
 	if c == nil {
 		return nil
 	}
-	return decimalPrice(strings.Trim(string(c.Amount), `"`), c.Currency)
-}
-
-// decimalPrice reads an amount such as 0.0075, rounded up to a millionth; nil
-// where it is none, or no price of a message: less than nothing, or a million.
-func decimalPrice(amount, currency string) *Price {
-	capital := func(r rune) bool { return r >= 'A' && r <= 'Z' }
-	if len(currency) != 3 || strings.ContainsFunc(currency, func(r rune) bool { return !capital(r) }) {
-		return nil
-	}
-	if len(amount) > 32 || strings.Trim(amount, "0123456789.") != "" {
-		return nil
-	}
-	exact, ok := new(big.Rat).SetString(amount)
-	if !ok {
-		return nil
-	}
-	exact.Mul(exact, big.NewRat(1_000_000, 1))
-	micros := new(big.Int).Div(new(big.Int).Add(exact.Num(), new(big.Int).Sub(exact.Denom(), big.NewInt(1))), exact.Denom())
-	if !micros.IsInt64() || micros.Int64() >= 1_000_000_000_000 {
-		return nil
-	}
-	return &Price{Amount: micros.Int64(), Currency: currency}
+	return priceOf(strings.Trim(string(c.Amount), `"`), c.Currency)
 }

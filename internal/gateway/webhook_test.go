@@ -121,7 +121,6 @@ func TestWebhookTakesAnyWordOfSuccess(t *testing.T) {
 		`{"segments":1,"cost":{"amount":0.05,"currency":"USD"}}`:     {Segments: 1, Cost: &Price{50_000, "USD"}},
 		`{"cost":{"amount":"-1","currency":"USD"},"ref":"r"}`:        {ProviderRef: "r"},
 		`{"cost":{"amount":"1e300","currency":"USD"},"ref":"r"}`:     {ProviderRef: "r"},
-		`{"cost":{"amount":"1000000","currency":"USD"},"ref":"r"}`:   {ProviderRef: "r"},
 		`{"cost":{"amount":"0.0000001","currency":"usd"},"ref":"r"}`: {ProviderRef: "r"},
 		`{"cost":{"amount":"0.0000001","currency":"USD"}}`:           {Cost: &Price{1, "USD"}},
 	} {

@@ -36,3 +36,15 @@ func ReadAttempts(lines string) ([]core.Attempt, error) {
 	}
 	return attempts, nil
 }
+
+// InState is a condition by which messages m of a state are found along an index
+// where they are few: the state is spelt out, since the indexes are of some alone.
+func InState(state core.MessageState) string {
+	switch state {
+	case core.MessageQueued:
+		return "m.settled_at = 0 AND m.state = 'queued'"
+	case core.MessageSent, core.MessageDelivered, core.MessageUndelivered, core.MessageFailed, core.MessageExpired, core.MessageWithheld:
+		return "m.state = '" + string(state) + "'"
+	}
+	return "false"
+}

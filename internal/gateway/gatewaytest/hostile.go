@@ -142,12 +142,12 @@ func says(status int, kind, body string) func(func()) http.HandlerFunc {
 func stalls(status int) func(func()) http.HandlerFunc {
 	return func(cancel func()) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			io.Copy(io.Discard, r.Body) // before that a server does not see that its caller went away
 			if status != 0 {
 				w.WriteHeader(status)
 				w.Write([]byte("{"))
 				w.(http.Flusher).Flush()
 			}
+			io.Copy(io.Discard, r.Body) // a server sees that its client is gone once it has read all
 			cancel()
 			<-r.Context().Done()
 		}

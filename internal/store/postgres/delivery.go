@@ -119,7 +119,9 @@ func (s *Store) FindMessages(ctx context.Context, q core.MessageQuery) ([]core.M
 	where("m.user_id = $1", q.UserID)
 	where("m.phone_key = $1", q.PhoneKey)
 	where("m.provider = $1", q.Provider)
-	where("m.state = $1", string(q.State))
+	if q.State != "" {
+		query += " AND " + store.InState(q.State)
+	}
 	if !q.Since.IsZero() {
 		where("m.id >= $1", keyring.FirstID(q.Since))
 	}

@@ -152,6 +152,17 @@ func claimedBy(t testing.TB, s *Store, m *maker, holder string) core.Message {
 	return got.Messages[0]
 }
 
+// sentBy queues a message that a provider has taken, whose reference is its id.
+func sentBy(t testing.TB, s *Store, m *maker, provider string) core.Message {
+	t.Helper()
+	sent := claimedBy(t, s, m, "sender")
+	settled := core.SettleMessage{ID: sent.ID, Holder: "sender", State: core.MessageSent, Provider: provider, ProviderRef: sent.ID, Now: noon}
+	if outcome, err := s.SettleMessage(context.Background(), settled); err != nil || outcome != core.Done {
+		t.Fatalf("settling: %q, %v", outcome, err)
+	}
+	return sent
+}
+
 // everything is all rows of all tables, as text.
 func everything(t testing.TB, conn *pgx.Conn) string {
 	t.Helper()

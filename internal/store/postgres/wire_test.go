@@ -150,6 +150,13 @@ func hot(t *testing.T, s *Store, m *maker) map[string]func() error {
 	c := begun(t, s, m, core.PurposeLogin, of, of.User.Phone.Key)
 	watching := core.Claim{Holder: "a", Limit: 10, Lease: time.Minute, Now: noon, FromNow: true}
 	limited := core.PasswordLimits{Free: 3, FirstDelay: time.Second, MaxDelay: time.Minute, Close: 100}
+	finding := func(q core.MessageQuery) func() error {
+		return func() error {
+			q.Limit = 50
+			_, err := s.FindMessages(ctx, q)
+			return err
+		}
+	}
 	return map[string]func() error{
 		"RotateSession": func() error {
 			got, err := s.RotateSession(ctx, rotation(of.Session))
@@ -174,20 +181,31 @@ func hot(t *testing.T, s *Store, m *maker) map[string]func() error {
 			}
 			return err
 		},
-		"Session":         func() error { _, _, err := s.Session(ctx, of.Session.ID); return err },
-		"Sessions":        func() error { _, err := s.Sessions(ctx, of.User.ID, noon); return err },
-		"User":            func() error { _, err := s.User(ctx, of.User.ID); return err },
-		"Challenge":       func() error { _, err := s.Challenge(ctx, c.ID); return err },
-		"Begun":           func() error { _, err := s.Begun(ctx, []byte("key")); return unlessMissing(err) },
-		"Number":          func() error { _, err := s.Number(ctx, of.User.Phone.Key, of.Session.DeviceID); return err },
-		"UserEvents":      func() error { _, err := s.UserEvents(ctx, of.User.ID, core.Page{Limit: 10}); return err },
-		"UserEvents, on":  func() error { _, err := s.UserEvents(ctx, of.User.ID, core.Page{Before: "id", Limit: 10}); return err },
-		"Messages":        func() error { _, err := s.Messages(ctx, of.User.Phone.Key, 10); return err },
-		"PasswordHistory": func() error { _, err := s.PasswordHistory(ctx, of.User.ID); return err },
-		"Keys":            func() error { _, err := s.Keys(ctx); return err },
-		"APIKeys":         func() error { _, err := s.APIKeys(ctx); return err },
-		"Spending":        func() error { _, err := s.Spending(ctx, noon); return err },
-		"Queues":          func() error { _, err := s.Queues(ctx, noon); return err },
+		"Session":        func() error { _, _, err := s.Session(ctx, of.Session.ID); return err },
+		"Sessions":       func() error { _, err := s.Sessions(ctx, of.User.ID, noon); return err },
+		"User":           func() error { _, err := s.User(ctx, of.User.ID); return err },
+		"Challenge":      func() error { _, err := s.Challenge(ctx, c.ID); return err },
+		"Begun":          func() error { _, err := s.Begun(ctx, []byte("key")); return unlessMissing(err) },
+		"Number":         func() error { _, err := s.Number(ctx, of.User.Phone.Key, of.Session.DeviceID); return err },
+		"UserEvents":     func() error { _, err := s.UserEvents(ctx, of.User.ID, core.Page{Limit: 10}); return err },
+		"UserEvents, on": func() error { _, err := s.UserEvents(ctx, of.User.ID, core.Page{Before: "id", Limit: 10}); return err },
+		"Messages":       func() error { _, err := s.Messages(ctx, of.User.Phone.Key, 10); return err },
+		"Routes": func() error {
+			_, err := s.Routes(ctx, core.RouteQuery{Since: filledAt.Add(-time.Hour), Until: noon, Most: 10_000})
+			return err
+		},
+		"FindMessages":             finding(core.MessageQuery{}),
+		"FindMessages, by request": finding(core.MessageQuery{RequestID: "request"}),
+		"FindMessages, by user":    finding(core.MessageQuery{UserID: of.User.ID}),
+		"FindMessages, by number":  finding(core.MessageQuery{PhoneKey: of.User.Phone.Key, Since: noon, Until: noon}),
+		"FindMessages, failed":     finding(core.MessageQuery{State: core.MessageFailed, Before: "z"}),
+		"FindMessages, queued":     finding(core.MessageQuery{State: core.MessageQueued}),
+		"FindMessages, sent":       finding(core.MessageQuery{State: core.MessageSent}),
+		"PasswordHistory":          func() error { _, err := s.PasswordHistory(ctx, of.User.ID); return err },
+		"Keys":                     func() error { _, err := s.Keys(ctx); return err },
+		"APIKeys":                  func() error { _, err := s.APIKeys(ctx); return err },
+		"Spending":                 func() error { _, err := s.Spending(ctx, noon); return err },
+		"Queues":                   func() error { _, err := s.Queues(ctx, noon); return err },
 		"Stats": func() error {
 			_, err := s.Stats(ctx, core.StatsQuery{Since: noon, Until: noon.Add(time.Hour), By: time.Minute})
 			return err

@@ -113,7 +113,9 @@ func (s *Store) FindMessages(ctx context.Context, q core.MessageQuery) ([]core.M
 	where("m.user_id = ?", q.UserID)
 	where("m.phone_key = ?", q.PhoneKey)
 	where("m.provider = ?", q.Provider)
-	where("m.state = ?", string(q.State))
+	if q.State != "" {
+		query += " AND " + store.InState(q.State)
+	}
 	if !q.Since.IsZero() {
 		where("m.id >= ?", keyring.FirstID(q.Since))
 	}

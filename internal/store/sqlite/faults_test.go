@@ -57,7 +57,8 @@ func operations(t *testing.T, s *Store, m *maker) map[string]func() error {
 	if _, err := s.AddAPIKey(t.Context(), core.AddAPIKey{Key: revoked}); err != nil {
 		t.Fatal(err)
 	}
-	claimed := claimedBy(t, s, m, "earlier")
+	claimed, flying := claimedBy(t, s, m, "earlier"), claimedBy(t, s, m, "beginning")
+	arrived, lost := sentBy(t, s, m, "north"), sentBy(t, s, m, "north")
 
 	return map[string]func() error{
 		"OpenChallenge": func() error {
@@ -186,7 +187,27 @@ func operations(t *testing.T, s *Store, m *maker) map[string]func() error {
 		"SettleMessage": func() error {
 			cost := core.Money(80_000)
 			_, err := s.SettleMessage(context.Background(), core.SettleMessage{
-				ID: claimed.ID, Holder: "earlier", State: core.MessageSent, Cost: &cost, Now: noon, Event: m.event(event.SMSSent),
+				ID: claimed.ID, Holder: "earlier", State: core.MessageSent, Provider: "north", ProviderRef: "ref", Cost: &cost, Now: noon,
+				Event: m.event(event.SMSSent),
+			})
+			return err
+		},
+		"BeginAttempts": func() error {
+			return s.BeginAttempts(context.Background(), core.BeginAttempts{Holder: "beginning", Now: noon, Attempts: []core.BeginAttempt{
+				{MessageID: flying.ID, Provider: "north", Why: "by the list"}, {MessageID: m.id(), Provider: "south"},
+			}})
+		},
+		"RecordReceipt": func() error {
+			cost := core.Money(90_000)
+			_, err := s.RecordReceipt(context.Background(), core.RecordReceipt{
+				Provider: "north", ProviderRef: lost.ID, State: core.DeliveryFailed, Cost: &cost, Again: true, Now: noon, RetryAt: noon,
+				OnFailed: m.event(event.SMSSendFailed),
+			})
+			return err
+		},
+		"RecordReceipt, by id": func() error {
+			_, err := s.RecordReceipt(context.Background(), core.RecordReceipt{
+				Provider: "north", MessageID: arrived.ID, State: core.DeliveryDelivered, Now: noon, OnDelivered: m.event(event.SMSSent),
 			})
 			return err
 		},

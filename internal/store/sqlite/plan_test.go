@@ -90,8 +90,21 @@ func readAll(t *testing.T, s *Store) {
 		func() error { _, err := s.Spending(ctx, noon); return err },
 		func() error { _, err := s.Queues(ctx, noon); return err },
 		func() error { _, err := s.Stats(ctx, core.StatsQuery{Since: noon, Until: noon}); return err },
+		func() error {
+			_, err := s.Routes(ctx, core.RouteQuery{Since: noon, Until: noon, Most: 10})
+			return err
+		},
 	} {
 		if err := read(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, q := range []core.MessageQuery{
+		{}, {ID: "id"}, {RequestID: "request"}, {State: core.MessageFailed, Before: "id"}, {State: core.MessageQueued},
+		{State: core.MessageSent, Since: noon, Until: noon}, {Provider: "north"},
+	} {
+		q.Limit = 10
+		if _, err := s.FindMessages(ctx, q); err != nil {
 			t.Error(err)
 		}
 	}

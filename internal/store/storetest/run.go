@@ -56,6 +56,7 @@ func run(t *testing.T, open func(t *testing.T) core.Store, wanted func(name stri
 		{"operator", operators},
 		{"outbox", messages},
 		{"delivery", deliveries},
+		{"routes", routes},
 		{"budgets", budgets},
 		{"queues", queues},
 		{"events", events},

@@ -23,5 +23,6 @@ $$;
 ALTER TABLE messages ADD CONSTRAINT messages_state_check
   CHECK (state IN ('queued', 'sent', 'delivered', 'undelivered', 'failed', 'expired', 'withheld'));
 
-CREATE INDEX messages_by_ref ON messages (provider, provider_ref) WHERE provider_ref <> '';
-CREATE INDEX messages_of_request ON messages (request_id);
+CREATE INDEX messages_by_ref ON messages (provider, provider_ref, id) WHERE provider_ref <> '';
+CREATE INDEX messages_of_request ON messages (request_id, id);
+CREATE INDEX messages_in_trouble ON messages (state, id) WHERE state IN ('undelivered', 'failed', 'expired');

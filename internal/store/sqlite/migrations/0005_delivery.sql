@@ -55,5 +55,6 @@ CREATE INDEX messages_of_user ON messages (user_id);
 CREATE INDEX notices_by_expiry ON messages (expires_at) WHERE challenge_id IS NULL;
 CREATE INDEX messages_sent ON messages (phone_key, bucket, created_at) WHERE challenge_id IS NOT NULL OR erased <> '';
 CREATE INDEX messages_held ON messages (held) WHERE held = 2;
-CREATE INDEX messages_by_ref ON messages (provider, provider_ref) WHERE provider_ref <> '';
-CREATE INDEX messages_of_request ON messages (request_id);
+CREATE INDEX messages_by_ref ON messages (provider, provider_ref, id) WHERE provider_ref <> '';
+CREATE INDEX messages_of_request ON messages (request_id, id);
+CREATE INDEX messages_in_trouble ON messages (state, id) WHERE state IN ('undelivered', 'failed', 'expired');
