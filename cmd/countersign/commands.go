@@ -33,7 +33,7 @@ func commands(p program) *cobra.Command {
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(p.serve(), p.config(), p.log(), p.backup(), p.migrate(), p.move(), p.user(), p.sessions(), p.apikey(), p.stats(), p.messages(), p.version())
+	root.AddCommand(p.serve(), p.config(), p.log(), p.backup(), p.migrate(), p.move(), p.user(), p.sessions(), p.apikey(), p.stats(), p.messages(), p.doctor(), p.version())
 	return root
 }
 

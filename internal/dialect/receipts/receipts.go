@@ -14,6 +14,13 @@ import (
 // maxBody is how many bytes of a call are read: several receipts may come in one.
 const maxBody = 64 << 10
 
+// What a caller reads whose receipt is refused: by it `countersign doctor` knows
+// that it reached this server.
+const (
+	SaysForged     = "not the provider's signature"
+	SaysUnreadable = "this cannot be read as a receipt"
+)
+
 // Options are whose receipts are taken.
 type Options struct {
 	Core      *core.Core
@@ -78,11 +85,11 @@ func (d desk) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	case errors.Is(err, gateway.ErrForged):
 		d.Core.ReceiptRefused(caller, sender.Name(), core.ReceiptForged)
-		http.Error(w, "not the provider's signature", http.StatusForbidden)
+		http.Error(w, SaysForged, http.StatusForbidden)
 		return
 	case err != nil:
 		d.Core.ReceiptRefused(caller, sender.Name(), core.ReceiptUnreadable)
-		http.Error(w, "this cannot be read as a receipt", http.StatusBadRequest)
+		http.Error(w, SaysUnreadable, http.StatusBadRequest)
 		return
 	}
 	// What is half stored when the provider hangs up is stored whole.
