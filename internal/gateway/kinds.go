@@ -106,6 +106,7 @@ func Kinds() []Kind {
 		messagebirdKind(),
 		plivoKind(),
 		sinchKind(),
+		smppKind(),
 		telnyxKind(),
 		twilioKind(),
 		twilioVerifyKind(),
