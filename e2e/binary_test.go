@@ -55,7 +55,7 @@ func (p *program) env() []string {
 
 // The two places where a starting server says that it is to be found.
 var (
-	publicPlace   = regexp.MustCompile(`Front page +(http://[^/]+)/`)
+	publicPlace   = regexp.MustCompile(`API +(http://[^/]+)/docs`)
 	operatorPlace = regexp.MustCompile(`Operators +(http://[^/]+)/`)
 )
 

@@ -191,7 +191,7 @@ func skewClocks(s *scene) {
 
 // joinHere starts an instance in this process, whose clock is wrong.
 func (s *scene) joinHere(p *program, skew time.Duration) {
-	c, err := config.Load(config.Sources{Env: p.env(), Limits: server.LimitTable(), Alerts: server.AlertTable()})
+	c, err := config.Load(config.Sources{Env: p.env(), Limits: server.LimitTable(), Alerts: server.AlertTable(), Providers: server.ProviderTable()})
 	if err != nil {
 		s.t.Fatal(err)
 	}

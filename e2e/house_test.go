@@ -38,7 +38,7 @@ func startHouseIn(t testing.TB, dir string, log io.Writer, settings ...string) *
 	env := append(wide(), append([]string{
 		"COUNTERSIGN_LISTEN=127.0.0.1:0", "COUNTERSIGN_OPERATOR_LISTEN=127.0.0.1:0", "COUNTERSIGN_DATA_DIR=" + dir,
 	}, settings...)...)
-	c, err := config.Load(config.Sources{Env: env, Limits: server.LimitTable(), Alerts: server.AlertTable()})
+	c, err := config.Load(config.Sources{Env: env, Limits: server.LimitTable(), Alerts: server.AlertTable(), Providers: server.ProviderTable()})
 	if err != nil {
 		t.Fatal(err)
 	}

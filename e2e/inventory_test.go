@@ -32,6 +32,8 @@ import (
 // part has to fail first, or a database to be restored. Their own tests make it so.
 var toldElsewhere = map[event.Name]string{
 	event.SMSSendFailed:      "outbox: TestC51ThreeTriesAMessage",
+	event.SMSDelivered:       "core: TestReceiptsAreToldOnce",
+	event.ReceiptRefused:     "receipts: TestReceiptsAreRefused",
 	event.AllSessionsEnded:   "restored: TestC35Restore",
 	event.DependencyLost:     "server: TestC73DatabaseLostAndFoundIsTold",
 	event.DependencyRestored: "server: TestC73DatabaseLostAndFoundIsTold",

@@ -33,7 +33,7 @@ func commands(p program) *cobra.Command {
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(p.serve(), p.config(), p.log(), p.backup(), p.migrate(), p.move(), p.user(), p.sessions(), p.apikey(), p.stats(), p.version())
+	root.AddCommand(p.serve(), p.config(), p.log(), p.backup(), p.migrate(), p.move(), p.user(), p.sessions(), p.apikey(), p.stats(), p.messages(), p.doctor(), p.version())
 	return root
 }
 
@@ -62,7 +62,7 @@ func (p program) config() *cobra.Command {
 	})
 	reference := &cobra.Command{Use: "reference", Short: "Print every setting as a commented file", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if _, err := io.WriteString(p.stdout, config.Reference(server.LimitTable(), server.AlertTable())); err != nil {
+			if _, err := io.WriteString(p.stdout, config.Reference(server.LimitTable(), server.AlertTable(), server.ProviderTable())); err != nil {
 				return failure{err}
 			}
 			return nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/countersign/countersign/internal/config"
@@ -39,8 +40,8 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int 
 		return exitOK
 	case errors.As(err, &refusals):
 		fmt.Fprintf(stderr, "countersign: the settings are refused:\n")
-		for _, r := range refusals {
-			fmt.Fprintf(stderr, "  %v\n", r)
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintf(stderr, "  %s\n", strings.TrimSuffix(line, "\n"))
 		}
 		return exitFailed
 	case errors.As(err, &failed):

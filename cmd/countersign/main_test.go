@@ -66,6 +66,12 @@ func TestExitCodes(t *testing.T) {
 		{"stats --data-dir " + none, "", exitFailed, "no database"},
 		{"user unlock +14155550100 --data-dir " + none, "", exitFailed, "no database"},
 
+		{"doctor", "", exitOK, "sms_providers      ok     not set: messages go to the development inbox"},
+		{"doctor --json", "", exitOK, `"ok": true`},
+		{"doctor --send 12", "", exitFailed, "--send: "},
+		{"doctor --yes", "", exitUsage, "--send"},
+		{"doctor now", "", exitUsage, "now"},
+
 		{"move --help", "", exitOK, "COUNTERSIGN_DATABASE_URL"},
 		{"move --data-dir " + none, "", exitFailed, "where to?"},
 		{"move --data-dir " + none, "COUNTERSIGN_DATABASE_URL=postgres://127.0.0.1:1/none", exitFailed, "no database"},

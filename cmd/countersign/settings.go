@@ -44,7 +44,7 @@ func (p program) addSettings(c *cobra.Command, only string) sources {
 		}
 		return config.Load(config.Sources{
 			File: *file, Env: slices.Concat(p.env, more), Flags: given,
-			Limits: server.LimitTable(), Alerts: server.AlertTable(), Now: p.now,
+			Limits: server.LimitTable(), Alerts: server.AlertTable(), Providers: server.ProviderTable(), Now: p.now,
 		})
 	}
 }

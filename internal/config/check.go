@@ -35,6 +35,7 @@ func (l *loader) check(c *Config) {
 	l.checkLimits(c)
 	l.checkCaptcha(c)
 	l.checkMoney(c)
+	l.checkProviders(c)
 	l.checkTestNumbersUntil(c)
 }
 
@@ -168,8 +169,8 @@ func (l *loader) checkExposure(c *Config) {
 		if c.LimitsDisabled {
 			l.refuseSetting("limits_disabled", "is refused unless both listeners are loopback, and %s is %s", listener.name, listener.address) // C-36
 		}
-		if listener.name == "listen" && !c.Dev {
-			l.refuseSetting(listener.name, "is not loopback, and with no SMS provider the messages go to an inbox that everybody who reaches the listener can read: listen on loopback, or say --dev where this is what you want") // C-83
+		if listener.name == "listen" && c.InboxServed() && !c.Dev {
+			l.refuseSetting(listener.name, "is not loopback, and messages go to an inbox that everybody who reaches the listener can read: name a real provider in sms_providers and no inbox, listen on loopback, or say --dev where this is what you want") // C-83
 		}
 	}
 }

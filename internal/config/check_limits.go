@@ -39,13 +39,28 @@ func (l *loader) checkCaptcha(c *Config) {
 }
 
 func (l *loader) checkMoney(c *Config) {
-	for _, key := range slices.Sorted(maps.Keys(c.SMSPrices)) {
-		prefix, international := strings.CutPrefix(key, "+")
-		if key != "*" && !region(key) && (!international || !digits(prefix, 1, 15) || prefix[0] == '0') {
-			l.refuseSetting("sms_prices", "%q is no country in two capital letters, no beginning of numbers such as +49151, and not * for everywhere else", key)
-		}
+	if key, wrong := wrongPriceKey(c.SMSPrices); wrong {
+		l.refuseSetting("sms_prices", "%q %s", key, notPriceKey)
 	}
 	l.checkWhole("sms_budget_strangers_pct", c.SMSBudgetStrangersPct, 1, 100)
+}
+
+const notPriceKey = "is no country in two capital letters, no beginning of numbers such as +49151, and not * for everywhere else"
+
+// wrongPriceKey finds what is no place of messages.
+func wrongPriceKey(prices map[string]Decimal) (string, bool) {
+	for _, key := range slices.Sorted(maps.Keys(prices)) {
+		if key != "*" && !region(key) && !prefix(key) {
+			return key, true
+		}
+	}
+	return "", false
+}
+
+// prefix tells whether text begins numbers: +49151.
+func prefix(text string) bool {
+	rest, international := strings.CutPrefix(text, "+")
+	return international && digits(rest, 1, 15) && rest[0] != '0'
 }
 
 func (l *loader) checkTestNumbersUntil(c *Config) {

@@ -36,7 +36,8 @@ func named() Sources {
 			{Name: "stored", Rate: hour, Doc: "Bounded.", Least: Rate{N: 1}, Most: Rate{N: 1000, Window: 720 * time.Hour}},
 			{Name: "fixed", Rate: hour, Doc: "Hourly.", Least: Rate{N: 1, Window: time.Hour}, Most: Rate{Window: time.Hour}},
 		},
-		Alerts: []Named{{Name: "reuse", Rate: Rate{N: 5, Window: 10 * time.Minute}, Doc: "Refresh tokens used again."}},
+		Providers: kinds(),
+		Alerts:    []Named{{Name: "reuse", Rate: Rate{N: 5, Window: 10 * time.Minute}, Doc: "Refresh tokens used again."}},
 	}
 }
 
@@ -51,7 +52,7 @@ func TestLoadDefaults(t *testing.T) {
 		DataDir: "./data", AppName: "Countersign", LogFormat: "text",
 		CodeTTL: 10 * time.Minute, AccessTokenTTL: 5 * time.Minute, JWTKeyRotation: 720 * time.Hour, RefreshGrace: 10 * time.Second,
 		SessionIdleTimeout: 720 * time.Hour, SessionLifetime: 8760 * time.Hour, ReauthWindow: 10 * time.Minute,
-		PasswordMinLength: 8, SMSBudgetStrangersPct: 80, SendGuard: "enforce", LimiterMemory: 64, AlertQuiet: 15 * time.Minute,
+		PasswordMinLength: 8, SMSBudgetStrangersPct: 80, SendGuard: "enforce", LimiterMemory: 64, AlertQuiet: 15 * time.Minute, SMSCurrency: "USD", SMSRouting: "learn",
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
@@ -105,7 +106,7 @@ func TestLoadFileForms(t *testing.T) {
 		PasswordMinLength: 12, LimitsDisabled: true,
 	}
 	ignore := cmpopts.IgnoreFields(Config{}, "OperatorListen", "DataDir", "AppName", "LogFormat", "CodeTTL", "AccessTokenTTL", "SessionIdleTimeout", "SessionLifetime", "ReauthWindow",
-		"SMSBudgetStrangersPct", "SendGuard", "LimiterMemory", "AlertQuiet")
+		"SMSBudgetStrangersPct", "SendGuard", "LimiterMemory", "AlertQuiet", "SMSCurrency", "SMSRouting")
 	if diff := cmp.Diff(want, c, ignore, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -197,7 +198,7 @@ func TestKubernetesNamesAreNotSettings(t *testing.T) {
 }
 
 func TestReference(t *testing.T) {
-	got := Reference(named().Limits, named().Alerts)
+	got := Reference(named().Limits, named().Alerts, kinds())
 	path := filepath.Join("testdata", "reference.yaml")
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
@@ -216,7 +217,7 @@ func TestReference(t *testing.T) {
 // What the reference shows is a file that can be used.
 func TestReferenceUncommentedIsTheDefaults(t *testing.T) {
 	var lines []string
-	for line := range strings.Lines(Reference(named().Limits, named().Alerts)) {
+	for line := range strings.Lines(Reference(named().Limits, named().Alerts, kinds())) {
 		if strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "# ") {
 			lines = append(lines, strings.TrimPrefix(line, "#"))
 		}
@@ -266,8 +267,9 @@ func FuzzLoadFile(f *testing.F) {
 	f.Add("a: &x [*x]\n<<: *x\n? b\n: |\n  text\n")
 	f.Add("limits: {begin_address: 600/1h}\nalerts: reuse=1/1m\n")
 	f.Add("sms_prices: {US: 0.008, +49151: 0.07, '*': 1}\nsms_budget: {hour: 20, US/day: 5, '*/month': 1}\n")
+	f.Add("sms_providers:\n- kind: acme\n  key: ${KEY}\n  from: {US: +15005550006}\n  dlt: {login: {entity: 1, template: 2}}\n- &a {kind: [x]}\n")
 	f.Add("test_numbers_until: 2026-12-31\ncaptcha_provider: off\n")
-	f.Add(Reference(named().Limits, named().Alerts))
+	f.Add(Reference(named().Limits, named().Alerts, kinds()))
 	path := filepath.Join(f.TempDir(), "c.yaml")
 	f.Fuzz(func(t *testing.T, text string) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -51,6 +51,12 @@ func (l *loader) takePair(path string, pair *ast.MappingValueNode) {
 		l.refuse(&Refusal{Setting: "(a name)", Source: source, Problem: "must be a plain word"})
 		return
 	}
+	if name == providersName {
+		if _, empty := pair.Value.(*ast.NullNode); !empty {
+			l.given[name] = given{source: source, node: pair.Value, file: path}
+		}
+		return
+	}
 	text, ok := flatten(pair.Value)
 	if !ok {
 		l.refuse(&Refusal{Setting: name, Source: source, Problem: "must be a plain value, a list of them, or pairs of them; anchors, tags and deeper nesting are not read"})

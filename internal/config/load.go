@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/goccy/go-yaml/ast"
 )
 
 // Sources is where settings come from. A flag wins over the environment, the
@@ -15,14 +17,15 @@ type Sources struct {
 	Env   []string          // NAME=value, as os.Environ gives it
 	Flags map[string]string // by flag name without dashes: those that were given
 
-	Limits, Alerts []Named   // those that the settings of these names may change
-	Now            time.Time // refuses what has ended by then; zero lets it stand
+	Limits, Alerts []Named        // those that the settings of these names may change
+	Providers      []ProviderKind // those that sms_providers may name
+	Now            time.Time      // refuses what has ended by then; zero lets it stand
 }
 
 // Load reads the settings and refuses what is wrong, unknown or unsafe. Its
 // error is a Refusals, except where the file cannot be read at all.
 func Load(o Sources) (Config, error) {
-	l := loader{settings: Settings(), given: map[string]given{}, limits: o.Limits, alerts: o.Alerts, now: o.Now}
+	l := loader{settings: Settings(), given: map[string]given{}, limits: o.Limits, alerts: o.Alerts, kinds: o.Providers, env: o.Env, now: o.Now}
 	if o.File != "" {
 		if err := l.readFile(o.File); err != nil {
 			return Config{}, err
@@ -49,6 +52,9 @@ func later() map[string]string {
 // given is a value as somebody wrote it, and where.
 type given struct {
 	text, source string
+
+	node ast.Node // of sms_providers in a file; else nil
+	file string   // that file
 }
 
 type loader struct {
@@ -57,6 +63,8 @@ type loader struct {
 	refusals Refusals
 
 	limits, alerts []Named
+	kinds          []ProviderKind
+	env            []string
 	now            time.Time
 }
 
@@ -126,6 +134,10 @@ func (l *loader) readFlags(flags map[string]string) {
 func (l *loader) build() Config {
 	var c Config
 	for _, s := range l.settings {
+		if s.Name == providersName {
+			l.readProviders(&c)
+			continue
+		}
 		text := s.Default
 		if g, ok := l.given[s.Name]; ok {
 			text = strings.TrimSpace(g.text)
@@ -164,7 +176,7 @@ func (l *loader) refuseSetting(name, format string, args ...any) {
 // check does not complain about it a second time.
 func (l *loader) wasRead(name string) bool {
 	for _, r := range l.refusals {
-		if r.Setting == name {
+		if r.Setting == name || strings.HasPrefix(r.Setting, name+"[") {
 			return false
 		}
 	}

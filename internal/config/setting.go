@@ -101,6 +101,8 @@ func parse(like any, text string) (any, error) {
 		return parsePairs(text, "US=0.008,*=0.2", parseDecimal)
 	case map[string]Budget:
 		return parseBudgets(text)
+	case []Provider:
+		return nil, fmt.Errorf("is read as a list of entries")
 	}
 	return nil, fmt.Errorf("a setting of type %T cannot be read", like)
 }

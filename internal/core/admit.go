@@ -72,7 +72,8 @@ func (c *Core) admitDoor(ctx context.Context, s *sending, showsDevice bool) erro
 			return err
 		}
 	}
-	if allowed := c.settings.SMSCountries; len(allowed) > 0 && !slices.Contains(allowed, s.country) {
+	allowed := c.settings.SMSCountries
+	if len(allowed) > 0 && !slices.Contains(allowed, s.country) || len(c.settings.channels(s.number, s.country)) == 0 {
 		c.tellRefused(s, string(CodeCountryNotAllowed))
 		return &Error{Code: CodeCountryNotAllowed}
 	}

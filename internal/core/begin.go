@@ -16,7 +16,7 @@ import (
 type BeginIn struct {
 	PhoneNumber string // as typed
 	Locale      string // of the message; "" goes by Caller.Languages
-	Channel     string // "" or "sms"
+	Channel     string // one that is offered for the number; "" for the usual one
 	Device      DeviceIn
 	Captcha     captcha.Solution // Type and Token, where one was asked for
 	Idempotency Idempotency
@@ -41,6 +41,7 @@ type Idempotency struct {
 type beginning struct {
 	*sending
 	purpose Purpose
+	channel Channel
 	in      BeginIn
 	state   NumberState
 	user    User   // whom it is begun for; ID "" where nobody has the number
@@ -56,6 +57,10 @@ func (c *Core) look(ctx context.Context, caller Caller, purpose Purpose, number 
 		return beginning{}, err
 	}
 	b := beginning{sending: c.sendingTo(caller, c.now(), number, number.Region(), in.Captcha), purpose: purpose, in: in}
+	var err error
+	if b.channel, err = c.settings.channel(number, b.country, in.Channel, ChannelSMS); err != nil {
+		return beginning{}, err
+	}
 	if in.Idempotency.Key != "" {
 		b.beginKey, b.beginBody = c.idempotency(string(purpose)+" "+b.session().ID, in.Idempotency)
 		b.key, b.request = b.beginKey, b.beginBody
@@ -74,7 +79,6 @@ func (c *Core) look(ctx context.Context, caller Caller, purpose Purpose, number 
 	if b.again != nil {
 		return b, nil
 	}
-	var err error
 	if b.state, err = c.store.Number(ctx, b.phone.Key, shown); err != nil {
 		return beginning{}, unavailable("reading a number", err)
 	}
@@ -113,7 +117,7 @@ func (c *Core) prepare(b beginning, pending Pending, decoy bool) (OpenChallenge,
 	}
 	expires := b.now.Add(c.settings.CodeTTL)
 	ch := Challenge{
-		ID: id, Purpose: b.purpose, Channel: ChannelSMS, Phone: sealed, Country: b.country, Decoy: decoy,
+		ID: id, Purpose: b.purpose, Channel: b.channel, Phone: sealed, Country: b.country, Decoy: decoy,
 		UserID: b.user.ID, Generation: b.user.Generation, SessionID: b.session().ID,
 		DeviceID: b.known, Device: b.in.Device.label(), Pending: pending,
 		GuessesLeft: MaxGuesses, CreatedAt: b.now, ExpiresAt: expires,
@@ -177,7 +181,8 @@ func (c *Core) challengeMessage(s *sending, ch Challenge, text keyring.Secret) (
 	return Message{
 		ID: id, ChallengeID: ch.ID, UserID: ch.UserID, Purpose: string(ch.Purpose), Channel: ch.Channel,
 		PhoneKey: ch.Phone.Key, PhoneMasked: ch.Phone.Masked, State: state,
-		Bucket: s.device, Country: s.country, Price: c.settings.Prices.price(s.number, s.country, text),
+		Bucket: s.device, Country: s.country, PrefixKey: c.prefixKey(s.number),
+		Price:     c.settings.price(ch.Channel, s.number, s.country, text),
 		CreatedAt: s.now, ExpiresAt: ch.ExpiresAt, RequestID: s.caller.RequestID,
 	}, nil
 }

@@ -32,7 +32,7 @@ func (c *Core) ReviewBudgets(ctx context.Context) ([]BudgetUse, error) {
 	var uses []BudgetUse
 	for _, s := range spending {
 		for _, use := range c.settings.Budgets.uses(s) {
-			one := c.settings.Prices.least(use.Country)
+			one := c.settings.least(use.Country)
 			if use.Spent+one > use.Budget {
 				use.Closed, state.Closed[use.Country] = true, true
 			}

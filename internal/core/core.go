@@ -22,6 +22,7 @@ type Core struct {
 	hasher   *password.Hasher
 	policy   *password.Policy
 	traffic  func(event.Event)
+	routed   func(provider, country string, failed bool) // nil: nobody asks
 	clock    func() time.Time
 	rand     io.Reader
 	limiter  limit.Limiter
@@ -36,12 +37,17 @@ type Core struct {
 
 // Deps are the parts that a Core is made of.
 type Deps struct {
-	Store    Store
-	Ring     *keyring.Ring // unlocked
-	Tokens   *token.Minter
-	Hasher   *password.Hasher
-	Policy   *password.Policy
-	Traffic  func(event.Event) // where traffic events go; must not block
+	Store   Store
+	Ring    *keyring.Ring // unlocked
+	Tokens  *token.Minter
+	Hasher  *password.Hasher
+	Policy  *password.Policy
+	Traffic func(event.Event) // where traffic events go; must not block
+
+	// Routed is told what receipts say of the way to a country, so that a provider
+	// whose messages do not arrive is left alone. It must not block; nil: nobody asks.
+	Routed func(provider, country string, failed bool)
+
 	Now      func() time.Time
 	Rand     io.Reader
 	Limiter  limit.Limiter
@@ -73,7 +79,9 @@ type Settings struct {
 	Limits       map[string]limit.Rule // in place of those in LimitTable, by name: N and Window
 	SMSCountries []string              // ISO 3166-1 alpha-2: where messages may go; empty: everywhere
 	Prices       Prices                // of messages; nil: they cost nothing
+	Routes       []Route               // by which messages go, in the operator's order; none: SMS, everywhere
 	Budgets      Budgets               // what messages may cost
+	Currency     string                // of prices and budgets: ISO 4217
 	GuardMonitor bool                  // the conversion guard tells and pauses nothing (C-50)
 	CaptchaLifts bool                  // a solved captcha opens what others have exhausted (C-42)
 
@@ -91,7 +99,7 @@ func New(d Deps) *Core {
 	}
 	return &Core{
 		store: d.Store, ring: d.Ring, tokens: d.Tokens, hasher: d.Hasher, policy: d.Policy,
-		traffic: d.Traffic, clock: d.Now, rand: d.Rand, limiter: d.Limiter, captcha: d.Captcha,
+		traffic: d.Traffic, routed: d.Routed, clock: d.Now, rand: d.Rand, limiter: d.Limiter, captcha: d.Captcha,
 		settings: d.Settings, limits: limitsOf(d.Settings),
 		turns: newTurns(), peeking: make(chan struct{}, peeks), testKeys: testKeys,
 	}

@@ -281,6 +281,10 @@ func (r Received) Event(in RecordReceipt) event.Event {
 	if in.State.failed() {
 		told["will_retry"] = r.State == MessageQueued
 	}
+	if in.State == DeliveryDelivered {
+		a := r.Attempts[r.try-1]
+		told["took_ms"] = max(0, a.States[len(a.States)-1].At.Sub(a.BeganAt).Milliseconds())
+	}
 	maps.Copy(told, e.Attributes)
 	e.Attributes = told
 	return e
@@ -292,7 +296,8 @@ type Routed struct {
 	Redeemed bool
 }
 
-// RouteStats adds up how messages went, of the newest first.
+// RouteStats adds up how messages went, of the newest first. One that was asked for
+// again is one whose code was not entered, though that came by a later one.
 func RouteStats(newestFirst []Routed) []RouteStat {
 	type key struct {
 		provider  string
@@ -319,13 +324,14 @@ func RouteStats(newestFirst []Routed) []RouteStat {
 				by = &m.Attempts[i]
 			}
 		}
-		if by == nil || sent[m.ChallengeID] {
+		if by == nil {
 			continue
 		}
+		askedAgain := sent[m.ChallengeID]
 		sent[m.ChallengeID] = true
 		stat := of(by.Provider)
 		stat.Sent++
-		if m.Redeemed {
+		if m.Redeemed && !askedAgain {
 			stat.Redeemed++
 		}
 		if by.State() == DeliveryDelivered {

@@ -53,6 +53,7 @@ const (
 	limitPasswordDevice  = "password_failures_device"
 	limitRefreshSession  = "refresh_session"
 	limitTestNumber      = "test_number"
+	limitDeliveryAddress = "delivery_address"
 )
 
 // LimitRow is one line of the table of limits: any window of length Window holds
@@ -95,6 +96,7 @@ func LimitTable() []LimitRow {
 		stored(row(limitPasswordDevice, 10, time.Hour, "known device", "wrong passwords")),
 		reserved(row(limitRefreshSession, 60_000, time.Minute, "session", "refreshes; no honest client comes near it")),
 		reserved(row(limitTestNumber, 60, time.Hour, "test number", "challenges begun and resent")),
+		row(limitDeliveryAddress, 60, time.Minute, "address (IPv4, IPv6 /64)", "looks at where a code is"),
 	}
 }
 

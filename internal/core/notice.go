@@ -33,10 +33,15 @@ func (c *Core) notice(caller Caller, now time.Time, user User, kind string) (Mes
 		return Message{}, unavailable("writing a notice", err)
 	}
 	country := number.Region()
+	channel, err := c.settings.channel(number, country, "", ChannelSMS)
+	if err != nil {
+		return Message{}, err
+	}
 	m := Message{
-		ID: id, UserID: user.ID, Purpose: kind + "_notice", Channel: ChannelSMS,
+		ID: id, UserID: user.ID, Purpose: kind + "_notice", Channel: channel,
 		PhoneKey: user.Phone.Key, PhoneMasked: user.Phone.Masked, Sealed: sealed, SealedFor: id,
-		State: MessageQueued, Country: country, Price: c.settings.Prices.price(number, country, text),
+		State: MessageQueued, Country: country, PrefixKey: c.prefixKey(number),
+		Price:     c.settings.price(channel, number, country, text),
 		CreatedAt: now, ExpiresAt: now.Add(noticeLife), RequestID: caller.RequestID,
 	}
 	if c.isTest(number) {

@@ -1,8 +1,6 @@
 package core
 
 import (
-	"github.com/countersign/countersign/internal/keyring"
-	"github.com/countersign/countersign/internal/locale"
 	"github.com/countersign/countersign/internal/phone"
 )
 
@@ -12,16 +10,8 @@ import (
 // holds. Nil: everything is free.
 type Prices map[string]Money
 
-// price is what a text to a number costs, in as many segments as it takes.
-func (p Prices) price(n phone.Number, country string, text keyring.Secret) Money {
-	if len(p) == 0 {
-		return 0
-	}
-	segments, _ := locale.Segments(text.Reveal())
-	return Money(segments) * p.segment(n, country)
-}
-
-func (p Prices) segment(n phone.Number, country string) Money {
+// Segment is what one segment to a number costs.
+func (p Prices) Segment(n phone.Number, country string) Money {
 	e164 := n.E164()
 	for end := len(e164); end > 1; end-- {
 		if price, ok := p[e164[:end]]; ok {

@@ -11,7 +11,7 @@ import (
 // ResendIn asks for a challenge's code once more.
 type ResendIn struct {
 	ChallengeID string
-	Channel     string // "" or "sms"
+	Channel     string // one that is offered for the number; "" for the same again
 	Captcha     captcha.Solution
 }
 
@@ -19,9 +19,6 @@ type ResendIn struct {
 // (C-02). A repeated code is kinder than a new one where messages overtake one
 // another.
 func (c *Core) Resend(ctx context.Context, caller Caller, in ResendIn) (Challenge, error) {
-	if err := checkBegin(BeginIn{Channel: in.Channel}); err != nil {
-		return Challenge{}, err
-	}
 	ch, err := c.challenge(ctx, caller, in.ChallengeID)
 	if err != nil {
 		return Challenge{}, err
@@ -31,6 +28,9 @@ func (c *Core) Resend(ctx context.Context, caller Caller, in ResendIn) (Challeng
 	}
 	s, text, err := c.sendingAgain(ctx, caller, ch, in.Captcha)
 	if err != nil {
+		return Challenge{}, err
+	}
+	if ch.Channel, err = c.settings.channel(s.number, ch.Country, in.Channel, ch.Channel); err != nil {
 		return Challenge{}, err
 	}
 	if err := c.admitDoor(ctx, s, s.device != ""); err != nil {

@@ -7,7 +7,7 @@ import (
 
 // The methods by which a session was proved.
 const (
-	MethodSMS      = "sms"
+	MethodSMS      = "sms" // a code that came to the phone, by whatever channel
 	MethodPassword = "password"
 )
 

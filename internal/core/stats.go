@@ -17,9 +17,6 @@ const (
 	MaxStatsWindow     = 90 * 24 * time.Hour // as long as counts are kept
 )
 
-// smsDelivered is what a provider's receipt makes.
-const smsDelivered event.Name = "sms_delivered"
-
 // maxReasons is how many reasons of failures are told.
 const maxReasons = 10
 
@@ -61,7 +58,7 @@ type CodeStats struct {
 	Country    string // ISO 3166-1 alpha-2; "" where it is not known
 	Sent       int64
 	Delivered  int64 // as receipts tell; 0 where the provider gives none
-	Failed     int64 // tries that a provider did not take
+	Failed     int64 // tries that a provider did not take, and messages that its receipts say failed
 	Withheld   int64
 	Redeemed   int64
 	Conversion *float64 // Redeemed by Sent; nil where nothing was sent
@@ -85,7 +82,7 @@ type NamedStat struct {
 var counted = []event.Name{
 	event.SuccessfulLogin, event.FailedLogin, event.CodeFailed, event.CodeRefused,
 	event.Reauthenticated, event.PhoneNumberChanged, event.AccountCreated, event.AccountLocked,
-	event.SMSSent, smsDelivered, event.SMSSendFailed, event.SMSWithheld,
+	event.SMSSent, event.SMSDelivered, event.SMSSendFailed, event.SMSWithheld,
 	event.TokenRefreshed, event.TokenRefreshFailed, event.RefreshTokenReused, event.RateLimited,
 }
 
@@ -155,7 +152,7 @@ func (t *tally) add(s event.Series, n int64) {
 	case event.SMSSent:
 		t.code(s.Country).Sent += n
 		t.carrier(s).Sent += n
-	case smsDelivered:
+	case event.SMSDelivered:
 		t.code(s.Country).Delivered += n
 		t.carrier(s).Delivered += n
 	case event.SMSSendFailed:

@@ -209,7 +209,7 @@ type ResendChallenge struct {
 	ID           string
 	Resends      int       // as the caller saw it
 	NextResendAt time.Time // zero: this was the last
-	Message      Message   // withheld where the challenge is a decoy, whatever its State says
+	Message      Message   // withheld where the challenge is a decoy, whatever its State says; its Channel is the challenge's from now on
 	Sends        SendLimits
 	Now          time.Time
 	Event        event.Event

@@ -114,8 +114,8 @@ type RecordReceiptResult struct {
 }
 
 // RouteStat is how messages by one provider went, of those made in a span of
-// time: the newest of their challenge alone, whose person either entered the code
-// or did not.
+// time. Of a challenge's messages only the newest may be one whose code was entered:
+// whoever asked again had not got what was sent before.
 type RouteStat struct {
 	Provider  string
 	Channel   Channel

@@ -21,9 +21,6 @@ const (
 func checkBegin(in BeginIn) error {
 	var fields []Field
 	fields = append(fields, checkLocale(in.Locale)...)
-	if in.Channel != "" && in.Channel != string(ChannelSMS) {
-		fields = append(fields, Field{"channel", "only sms is offered here"})
-	}
 	fields = append(fields, checkDevice(in.Device)...)
 	return refusal(fields)
 }

@@ -138,7 +138,7 @@ func bound(p Purpose) bool { return p == PurposePhoneChange || p == PurposeReaut
 
 func (c *Core) codeEvent(p *proof, name event.Name, outcome event.Outcome, reason string) event.Event {
 	e := c.about(c.event(p.caller, p.now, name, outcome), p.challenge.Phone)
-	e.Method, e.Reason, e.UserID = string(p.challenge.Channel), reason, p.challenge.UserID
+	e.Method, e.Reason, e.UserID = MethodSMS, reason, p.challenge.UserID
 	return e
 }
 

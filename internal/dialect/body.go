@@ -22,7 +22,17 @@ const MaxBody = 16 << 10
 // absent body is nil, whatever its type says. The errors are problems:
 // unsupported_media_type, content_too_large, malformed_request.
 func ReadBody(w http.ResponseWriter, r *http.Request, mediaType string) ([]byte, error) {
-	if r.ContentLength > MaxBody {
+	body, err := ReadRaw(w, r, MaxBody)
+	if err == nil && len(body) > 0 && !isType(r.Header["Content-Type"], mediaType) {
+		return nil, refuse(CodeUnsupportedMediaType)
+	}
+	return body, err
+}
+
+// ReadRaw reads a body of any type, of at most so many bytes, that is not encoded;
+// an absent one is nil. The errors are those of ReadBody.
+func ReadRaw(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
+	if r.ContentLength > most {
 		return nil, tooLarge(w)
 	}
 	if r.ContentLength == 0 {
@@ -32,7 +42,7 @@ func ReadBody(w http.ResponseWriter, r *http.Request, mediaType string) ([]byte,
 		w.Header().Set("Accept-Encoding", "identity")
 		return nil, refuse(CodeUnsupportedMediaType)
 	}
-	body, err := readAll(http.MaxBytesReader(w, r.Body, MaxBody), r.ContentLength)
+	body, err := readAll(http.MaxBytesReader(w, r.Body, most), r.ContentLength)
 	var overlong *http.MaxBytesError
 	switch {
 	case errors.As(err, &overlong):
@@ -41,8 +51,6 @@ func ReadBody(w http.ResponseWriter, r *http.Request, mediaType string) ([]byte,
 		return nil, refuse(CodeMalformedRequest)
 	case len(body) == 0:
 		return nil, nil
-	case !isType(r.Header["Content-Type"], mediaType):
-		return nil, refuse(CodeUnsupportedMediaType)
 	}
 	return body, nil
 }

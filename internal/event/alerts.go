@@ -81,7 +81,7 @@ func (a *Alerts) Write(_ context.Context, events []Event) (Head, error) {
 	a.judge(func(now time.Time) {
 		for _, e := range events {
 			if !a.recent.again(e.ID) {
-				a.look(e, SeriesOf(e), now)
+				a.look(e, SeriesOf(e, nil), now) // no alert goes by the provider
 			}
 		}
 	})

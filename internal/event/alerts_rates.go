@@ -40,10 +40,15 @@ func (a *Alerts) countCode(e Event, now time.Time) {
 	}
 }
 
-// countSend counts a try to send a message.
+// countSend counts a try to send a message. One that a receipt says has failed was
+// counted when it was sent.
 func (a *Alerts) countSend(e Event, now time.Time) {
 	rule, at := a.rules[AlertSends], happened(e, now)
-	all := a.sends.all.add(at, rule.Window)
+	count := a.sends.all.add
+	if e.Name == SMSSendFailed && text(e.Attributes, "state") != "" {
+		count = a.sends.all.sum
+	}
+	all := count(at, rule.Window)
 	if e.Name != SMSSendFailed {
 		return
 	}

@@ -157,6 +157,13 @@ func TestC80SendFailures(t *testing.T) {
 		w.hears(c.want)
 	}
 	w := watch(t, nil)
+	w.see(54, sent)
+	w.see(6, failed.With("state", "undelivered")) // of the 54
+	if of := w.told[0].Attributes["of"]; of != int64(54) {
+		t.Errorf("of %v tries, want 54", of)
+	}
+	w.hears("send_failures")
+	w = watch(t, nil)
 	w.see(40, failed)
 	w.pass(time.Hour + 2*time.Minute)
 	w.see(49, failed)

@@ -9,10 +9,11 @@ import (
 // Counter counts events by minute and series until somebody takes the counts:
 // the sink "counter". What is not taken is lost with the process.
 type Counter struct {
-	now    func() time.Time
-	mu     sync.Mutex
-	recent recent
-	counts map[slot]int64
+	now       func() time.Time
+	providers Providers
+	mu        sync.Mutex
+	recent    recent
+	counts    map[slot]int64
 }
 
 type slot struct {
@@ -21,8 +22,8 @@ type slot struct {
 }
 
 // NewCounter makes a counter that has counted nothing.
-func NewCounter(now func() time.Time) *Counter {
-	return &Counter{now: now, counts: map[slot]int64{}}
+func NewCounter(now func() time.Time, providers Providers) *Counter {
+	return &Counter{now: now, providers: providers, counts: map[slot]int64{}}
 }
 
 // Name is "counter".
@@ -36,7 +37,7 @@ func (c *Counter) Write(_ context.Context, events []Event) (Head, error) {
 	defer c.mu.Unlock()
 	for _, e := range events {
 		if !c.recent.again(e.ID) {
-			c.counts[slot{happened(e, now).UTC().Truncate(time.Minute), SeriesOf(e)}]++
+			c.counts[slot{happened(e, now).UTC().Truncate(time.Minute), SeriesOf(e, c.providers)}]++
 		}
 	}
 	return Head{}, nil

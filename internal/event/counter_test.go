@@ -20,7 +20,7 @@ func TestC79CounterCountsByMinuteAndSeries(t *testing.T) {
 		return parsed
 	}
 	now := at("10:02:30")
-	c := NewCounter(func() time.Time { return now })
+	c := NewCounter(func() time.Time { return now }, nil)
 	wrong := Event{Name: FailedLogin, Outcome: Failure, Method: "password", Reason: "wrong_password"}
 	in := func(id, s string, e Event) Event {
 		e.ID, e.Time = id, at(s)
@@ -40,8 +40,8 @@ func TestC79CounterCountsByMinuteAndSeries(t *testing.T) {
 		return strings.Compare(string(a.Series.Name), string(b.Series.Name))
 	})
 	want := []Rollup{
-		{at("10:00:00"), SeriesOf(wrong), 2},
-		{at("10:01:00"), SeriesOf(wrong), 1},
+		{at("10:00:00"), SeriesOf(wrong, nil), 2},
+		{at("10:01:00"), SeriesOf(wrong, nil), 1},
 		{at("10:01:00"), Series{Name: TokenRefreshed, Outcome: Success}, 1},
 		{at("10:02:00"), Series{Name: Logout, Outcome: Success, Reason: OtherReason}, 1},
 		{at("10:02:00"), Series{Name: RateLimited, Outcome: Failure, Reason: "send_prefix"}, 1},
@@ -67,7 +67,7 @@ func (r refusing) Close() error                                 { return r.err }
 
 func TestTeeGivesAllToAll(t *testing.T) {
 	clock := func() time.Time { return time.Date(2026, 11, 24, 7, 20, 31, 0, time.UTC) }
-	first, last, broken := NewCounter(clock), NewCounter(clock), errors.New("broken")
+	first, last, broken := NewCounter(clock, nil), NewCounter(clock, nil), errors.New("broken")
 	both := Tee("watch", first, refusing{broken}, last)
 	if both.Name() != "watch" {
 		t.Errorf("its name is %q", both.Name())

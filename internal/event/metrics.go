@@ -20,32 +20,37 @@ const scrapeTimeout = 10 * time.Second
 
 // MetricsOptions say what metrics are to know beforehand.
 type MetricsOptions struct {
-	Version string   // of the program
-	Routes  []string // all that ObserveHTTP may be told; others count as "other"
+	Version   string    // of the program
+	Providers Providers // others count as "other"
+	Routes    []string  // all that ObserveHTTP may be told; others count as "other"
 }
 
 // Metrics counts events for Prometheus: the sink "metrics". No label tells of a
 // person, an address or anything that a client can choose (C-79, C-75).
 type Metrics struct {
-	registry *prometheus.Registry
-	routes   []string
-	mu       sync.Mutex
-	recent   recent
+	registry  *prometheus.Registry
+	providers Providers
+	routes    []string
+	mu        sync.Mutex
+	recent    recent
 
 	events, signIns, codesSent, codesRedeemed, codesFailed *prometheus.CounterVec
 	locks, refreshes, refusals, accounts, alerts           *prometheus.CounterVec
 	adminActions, pauses                                   *prometheus.CounterVec
 	unlocks, reuses, foreignKeys                           prometheus.Counter
-	requests                                               *prometheus.HistogramVec
+	deliveries, receiptsRefused                            *prometheus.CounterVec
+	requests, delivery                                     *prometheus.HistogramVec
 }
 
 // NewMetrics makes metrics that have counted nothing, in a registry of their
 // own, beside what Go and the operating system tell of the process.
 func NewMetrics(o MetricsOptions) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), routes: slices.Clone(o.Routes)}
+	m := &Metrics{registry: prometheus.NewRegistry(), routes: slices.Clone(o.Routes), providers: o.Providers}
 	m.events = m.counters("events_total", "Events of the security log.", "event", "outcome")
 	m.signIns = m.counters("signins_total", "Tries to sign in; codes for whatever purpose among them.", "method", "outcome", "reason")
 	m.codesSent = m.counters("codes_sent_total", "Tries to send a code by a provider: success, failure, or withheld because nobody has the number.", "provider", "country", "outcome")
+	m.deliveries = m.counters("deliveries_total", "Messages that a provider took and of which its receipts tell the end.", "provider", "country", "state")
+	m.receiptsRefused = m.counters("receipts_refused_total", "Calls at /receipts that were not the provider's, or that could not be read.", "provider", "reason")
 	m.codesRedeemed = m.counters("codes_redeemed_total", "Right codes.", "country")
 	m.codesFailed = m.counters("codes_failed_total", "Wrong codes, and codes refused unevaluated.", "reason")
 	m.locks = m.counters("locks_total", "Pauses that failures earned a phone number.", "method")
@@ -62,8 +67,12 @@ func NewMetrics(o MetricsOptions) *Metrics {
 		Name: "countersign_http_request_duration_seconds", Help: "Time to answer a request.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 	}, []string{"route", "status"})
+	m.delivery = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "countersign_delivery_seconds", Help: "Time from the try by which a message was sent to its delivery, as receipts tell it.",
+		Buckets: []float64{.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600},
+	}, []string{"provider"})
 	m.begin()
-	m.registry.MustRegister(m.requests, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.requests, m.delivery, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.Gauge("countersign_build_info", "The version that runs; always 1.",
 		map[string]string{"version": o.Version, "go": runtime.Version()}, func() float64 { return 1 })
@@ -108,7 +117,7 @@ func (m *Metrics) Write(_ context.Context, events []Event) (Head, error) {
 	defer m.mu.Unlock()
 	for _, e := range events {
 		if !m.recent.again(e.ID) {
-			m.count(e, SeriesOf(e))
+			m.count(e, SeriesOf(e, m.providers))
 		}
 	}
 	return Head{}, nil
@@ -131,8 +140,16 @@ func (m *Metrics) count(e Event, s Series) {
 		m.accounts.WithLabelValues(change).Inc()
 	}
 	switch s.Name {
-	case SMSSent, SMSSendFailed:
+	case SMSSent:
 		m.countSent(e, s, outcome)
+	case SMSSendFailed:
+		if !m.countReceipt(e, s) {
+			m.countSent(e, s, outcome)
+		}
+	case SMSDelivered:
+		m.countReceipt(e, s)
+	case ReceiptRefused:
+		m.receiptsRefused.WithLabelValues(s.Provider, s.Reason).Inc()
 	case SMSWithheld:
 		m.countSent(e, s, "withheld")
 	case CodeFailed, CodeRefused:
@@ -166,6 +183,20 @@ func (m *Metrics) countSent(e Event, s Series, outcome string) {
 	if !strings.HasSuffix(text(e.Attributes, "purpose"), "_notice") {
 		m.codesSent.WithLabelValues(s.Provider, s.Country, outcome).Inc()
 	}
+}
+
+// countReceipt counts the end of a message, if it is a receipt that tells it. That
+// was no try to send: the try was counted before.
+func (m *Metrics) countReceipt(e Event, s Series) bool {
+	state := text(e.Attributes, "state")
+	if state == "" {
+		return false
+	}
+	m.deliveries.WithLabelValues(s.Provider, s.Country, oneOf(stateWords, state)).Inc()
+	if took, ok := e.Attributes["took_ms"].(int64); ok {
+		m.delivery.WithLabelValues(s.Provider).Observe(float64(took) / 1000)
+	}
+	return true
 }
 
 // changes are the events that change accounts, as metrics call them.

@@ -66,9 +66,17 @@ func TestC79MetricsCountWhatOperatorsAsk(t *testing.T) {
 		{Event{Name: AdminAction, Outcome: Failure, Reason: "insufficient_scope"}, `countersign_admin_actions_total{outcome="failure",reason="insufficient_scope"} 1`},
 		{Event{Name: AdminAction, Outcome: Failure, Reason: "unknown_key"}, `countersign_admin_actions_total{outcome="failure",reason="unknown_key"} 1`},
 		{Event{Name: SendingPaused, Outcome: Failure, Attributes: Attributes{"scope": "prefix"}}, `countersign_sending_paused_total{scope="prefix"} 1`},
+		{Event{Name: SMSDelivered, Outcome: Success, Attributes: Attributes{"provider": "acme-us", "country": "US", "state": "delivered", "took_ms": int64(2500)}},
+			`countersign_deliveries_total{country="US",provider="acme-us",state="delivered"} 1`},
+		{Event{Name: SMSDelivered, Outcome: Success, Attributes: Attributes{"provider": "acme-us", "state": "delivered", "took_ms": int64(2500)}},
+			`countersign_delivery_seconds_bucket{provider="acme-us",le="4"} 1`},
+		{Event{Name: SMSSendFailed, Outcome: Failure, Reason: "undelivered", Attributes: Attributes{"provider": "their words", "state": "undelivered"}},
+			`countersign_deliveries_total{country="",provider="other",state="undelivered"} 1`},
+		{Event{Name: ReceiptRefused, Outcome: Failure, Reason: "forged", Attributes: Attributes{"provider": "acme-us"}},
+			`countersign_receipts_refused_total{provider="acme-us",reason="forged"} 1`},
 		{Event{Name: Logout, Outcome: Success}, `countersign_events_total{event="logout",outcome="success"} 1`},
 	} {
-		m := NewMetrics(MetricsOptions{Version: "1.2.3"})
+		m := NewMetrics(MetricsOptions{Version: "1.2.3", Providers: NewProviders("inbox", "acme-us")})
 		write(t, m, c.event)
 		if got := strings.Join(ours(t, m), "\n"); !strings.Contains(got+"\n", c.want+"\n") {
 			t.Errorf("%+v: no line %s in\n%s", c.event, c.want, got)
@@ -97,6 +105,15 @@ func TestC79NoticesAreNoCodes(t *testing.T) {
 	write(t, m, Event{Name: SMSSent, Outcome: Success, Attributes: Attributes{"purpose": "password_reset_notice"}})
 	if got := scrape(t, m); strings.Contains(got, "codes_sent_total{") {
 		t.Error("a notice was counted as a code")
+	}
+}
+
+// A receipt that says how a message ended is no other try to send it.
+func TestC79AReceiptIsNoTry(t *testing.T) {
+	m := NewMetrics(MetricsOptions{})
+	write(t, m, Event{Name: SMSSendFailed, Outcome: Failure, Attributes: Attributes{"state": "failed"}})
+	if got := scrape(t, m); strings.Contains(got, "codes_sent_total{") {
+		t.Error("a receipt was counted as a try")
 	}
 }
 
@@ -208,7 +225,7 @@ func TestSeriesOfKeepsWordsOfTheHouseAlone(t *testing.T) {
 		{Event{Name: "party", Outcome: "maybe", Method: "luck"}, Series{Name: OtherReason, Outcome: OtherReason, Method: OtherReason}},
 		{Event{}, Series{}},
 	} {
-		if got := SeriesOf(c.event); got != c.want {
+		if got := SeriesOf(c.event, NewProviders("inbox")); got != c.want {
 			t.Errorf("%+v: got %+v, want %+v", c.event, got, c.want)
 		}
 	}

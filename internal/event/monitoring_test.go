@@ -55,7 +55,7 @@ func families(t *testing.T) map[string][]string {
 	t.Helper()
 	m := NewMetrics(MetricsOptions{Version: "1.2.3"})
 	for name := range names {
-		write(t, m, Event{Name: name, Outcome: Success, Method: "sms"})
+		write(t, m, Event{Name: name, Outcome: Success, Method: "sms", Attributes: Attributes{"state": "delivered", "took_ms": int64(1)}})
 	}
 	m.ObserveHTTP("", 200, time.Second)
 	for _, name := range gaugeNames(t) {

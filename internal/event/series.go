@@ -26,10 +26,10 @@ type Rollup struct {
 // SeriesOf gives the series that an event is counted in. What is in no closed
 // set counts as OtherReason, and a country that is not two capital letters as
 // none.
-func SeriesOf(e Event) Series {
+func SeriesOf(e Event, providers Providers) Series {
 	s := Series{
 		Name: oneOf(names, e.Name), Method: oneOf(methodWords, e.Method), Outcome: oneOf(outcomes, e.Outcome),
-		Country: country(e.Attributes), Provider: oneOf(providerWords, text(e.Attributes, "provider")),
+		Country: country(e.Attributes), Provider: oneOf(providers, text(e.Attributes, "provider")),
 	}
 	switch e.Name {
 	case RateLimited:

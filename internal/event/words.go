@@ -19,8 +19,8 @@ var names = set(
 	CodeFailed, AccountCreated, SuccessfulLogin, FailedLogin, Reauthenticated, AccountLocked, AccountUnlocked,
 	RefreshTokenReused, RefreshFromNewNetwork, Logout, SessionRevoked, AllSessionsEnded, PasswordChanged, PasswordReset,
 	PhoneNumberChanged, ProfileChanged, AccountDisabled, AccountEnabled, AccountDeleted, SMSSent, SMSSendFailed,
-	SMSWithheld, APIKeyCreated, APIKeyRevoked,
-	TokenRefreshed, TokenRefreshFailed, InvalidToken, CodeRefused, RateLimited, SendingPaused, AdminAction,
+	SMSDelivered, SMSWithheld, APIKeyCreated, APIKeyRevoked,
+	TokenRefreshed, TokenRefreshFailed, InvalidToken, CodeRefused, ReceiptRefused, RateLimited, SendingPaused, AdminAction,
 	KeyCreated, KeyRotated, ServerStarted, ServerStopped, DependencyLost, DependencyRestored, Alert, LogOpened,
 	LogRecovered,
 )
@@ -32,7 +32,7 @@ var limitWords = set(
 	"code_failures_address", "code_failures_network", "code_failures_number", "code_failures_device",
 	"password_failures_address", "password_failures_network", "password_failures_device",
 	"send_wait", "send_number_hour", "send_number_day", "send_prefix", "send_prefix_devices", "send_country", "send_total",
-	"refresh_session", "test_number",
+	"refresh_session", "test_number", "delivery_address",
 	"failed_passwords", "resend", "captcha_required", "sms_budget", "guard_prefix", "guard_country", "guard_address",
 	"country_not_allowed",
 )
@@ -53,7 +53,8 @@ var reasonWords = set(
 	"failed_passwords", "failed_codes", "password_reset", "wait_over", "signed_in_by_code", "operator",
 	"repeated", "reused", "reuse", "malformed", "unknown_session", "ended_session", "session_ended",
 	"logout", "revoked", "all_ended", "surplus", "deleted", "password_change", "phone_change",
-	"unreadable", "refused", "provider_unavailable", "too_many_tries", "budget",
+	"unreadable", "refused", "provider_unavailable", "ambiguous", "lost", "no_provider", "busy", "too_many_tries", "budget",
+	"undelivered", "forged",
 	"insufficient_scope", "unknown_key", "revoked_key", "expired_key",
 	reasonTorn,
 )
@@ -61,10 +62,17 @@ var reasonWords = set(
 var outcomes = set(Success, Failure)
 
 // methodWords are how people and programs prove who they are.
-var methodWords = set("sms", "password", "refresh_token", "access_token", "api_key")
+var methodWords = set("sms", "whatsapp", "voice", "password", "refresh_token", "access_token", "api_key")
 
-// providerWords are the names of gateway's senders.
-var providerWords = set("inbox")
+// stateWords are the ends that receipts tell of a message.
+var stateWords = set("delivered", "undelivered", "failed", "expired")
+
+// Providers are the names of those who take messages, as the settings have them:
+// a closed set as all the others, and other in every installation.
+type Providers map[string]bool
+
+// NewProviders makes the set.
+func NewProviders(names ...string) Providers { return set(names...) }
 
 // oneOf gives a word of a set, "" as itself, and OtherReason for all else.
 func oneOf[T ~string](s map[T]bool, word T) T {

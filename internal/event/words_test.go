@@ -35,15 +35,14 @@ func TestEveryNameIsInTheClosedSet(t *testing.T) {
 	}
 }
 
-// The words that the sources give as reasons, limits, methods and providers are
+// The words that the sources give as reasons, limits and methods are
 // all in the closed sets: else operators would see them as "other".
 func TestEveryWordOfTheHouseIsInAClosedSet(t *testing.T) {
 	found := wordsOf(t, "core", "outbox", "server", "store/sqlite", "dialect", "dialect/*", "gateway")
 	for kind, allowed := range map[string]func(string) bool{
-		"reason":   func(w string) bool { return reasonWords[w] || limitWords[w] || alertWords[w] },
-		"limit":    func(w string) bool { return limitWords[w] },
-		"method":   func(w string) bool { return methodWords[w] },
-		"provider": func(w string) bool { return providerWords[w] },
+		"reason": func(w string) bool { return reasonWords[w] || limitWords[w] || alertWords[w] },
+		"limit":  func(w string) bool { return limitWords[w] },
+		"method": func(w string) bool { return methodWords[w] },
 	} {
 		for word, where := range found[kind] {
 			if !allowed(word) {
@@ -51,7 +50,7 @@ func TestEveryWordOfTheHouseIsInAClosedSet(t *testing.T) {
 			}
 		}
 	}
-	for kind, fewest := range map[string]int{"reason": 30, "limit": 15, "method": 3, "provider": 1} {
+	for kind, fewest := range map[string]int{"reason": 30, "limit": 15, "method": 3} {
 		if len(found[kind]) < fewest {
 			t.Errorf("only %d words of kind %s were found: the search has gone blind: %v", len(found[kind]), kind, found[kind])
 		}
@@ -196,20 +195,14 @@ func (w words) lookAtConst(n *ast.ValueSpec, where string) {
 // refusesCodes are the outcomes of the store that core gives as reasons.
 var refusesCodes = map[string]bool{"Expired": true, "Spent": true, "Locked": true, "Disabled": true, "Taken": true}
 
-// lookAtResult finds what functions give that say why, and names of senders.
+// lookAtResult finds what functions give that say why.
 func (w words) lookAtResult(f *ast.FuncDecl, where string) {
-	kind := ""
-	switch {
-	case f.Name.Name == "endedBy", f.Name.Name == "reasonOf":
-		kind = "reason"
-	case f.Name.Name == "Name" && strings.Contains(where, "gateway"):
-		kind = "provider"
-	default:
+	if f.Name.Name != "endedBy" && f.Name.Name != "reasonOf" {
 		return
 	}
 	ast.Inspect(f, func(n ast.Node) bool {
 		if r, ok := n.(*ast.ReturnStmt); ok && len(r.Results) > 0 {
-			w.add(kind, r.Results[0], where)
+			w.add("reason", r.Results[0], where)
 		}
 		return true
 	})

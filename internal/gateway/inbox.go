@@ -21,10 +21,25 @@ func NewInbox(keep int) *Inbox {
 	return &Inbox{keep: max(1, keep)}
 }
 
+// Entry is the inbox as an entry of the operator's list, under a name and for a
+// channel of its own. What it takes is listed with all else.
+func (b *Inbox) Entry(name string, channel Channel) Sender {
+	return entry{b, name, channel}
+}
+
+type entry struct {
+	*Inbox
+	name    string
+	channel Channel
+}
+
+func (e entry) Name() string     { return e.name }
+func (e entry) Channel() Channel { return e.channel }
+
 // Name is "inbox".
 func (b *Inbox) Name() string { return "inbox" }
 
-// Kind is "inbox": no kind of the operator's list.
+// Kind is "inbox": one that is made by no other than NewInbox.
 func (b *Inbox) Kind() string { return "inbox" }
 
 // Channel is SMS.

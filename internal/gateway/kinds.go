@@ -102,14 +102,19 @@ func Kinds() []Kind {
 	return []Kind{
 		awsKind(),
 		birdKind(),
+		fileKind(),
+		genericKind(),
 		infobipKind(),
 		messagebirdKind(),
 		plivoKind(),
 		sinchKind(),
+		smppKind(),
+		supabaseKind(),
 		telnyxKind(),
 		twilioKind(),
 		twilioVerifyKind(),
 		vonageKind(),
+		webhookKind(),
 	}
 }
 

@@ -1,6 +1,7 @@
 package outbox_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -35,6 +36,8 @@ type bench struct {
 	store  *edited
 	ring   *keyring.Ring
 	sender *sender
+	routes []outbox.Route // by sender alone, where there are none
+	fixed  outbox.Routing
 	sinks  []event.Sink
 	log    *lockedBuilder
 	poll   time.Duration
@@ -63,7 +66,7 @@ func inBubble(t *testing.T, test func(b *bench)) {
 	})
 }
 
-func newRing(t *testing.T) *keyring.Ring {
+func newRing(t testing.TB) *keyring.Ring {
 	t.Helper()
 	masters, err := keyring.ParseMasters("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
 	if err != nil {
@@ -93,8 +96,12 @@ func (b *bench) run() {
 	if b.stop != nil {
 		b.end()
 	}
+	routes := b.routes
+	if routes == nil {
+		routes = []outbox.Route{{Sender: b.sender, Weight: 1}}
+	}
 	b.box = outbox.New(outbox.Options{
-		Store: b.store, Ring: b.ring, Sender: b.sender, Sinks: b.sinks, Poll: b.poll,
+		Store: b.store, Ring: b.ring, Routes: routes, Routing: b.fixed, Currency: "EUR", Sinks: b.sinks, Poll: b.poll,
 		Budgets: core.Budgets{Total: core.Budget{Hour: b.hourly}, StrangerPct: 100},
 		Now:     now, Rand: rand.Reader, Log: slog.New(slog.NewTextHandler(b.log, nil)),
 	})
@@ -132,6 +139,11 @@ func (b *bench) begin(life time.Duration, reason string) {
 }
 
 func (b *bench) beginIn(state core.MessageState, life time.Duration, reason string) {
+	b.t.Helper()
+	b.beginTo(number, state, life, reason)
+}
+
+func (b *bench) beginTo(number string, state core.MessageState, life time.Duration, reason string) {
 	b.t.Helper()
 	to, err := phone.FromE164(number)
 	if err != nil {
@@ -177,15 +189,41 @@ func (b *bench) states() string {
 	return strings.Join(all, " ")
 }
 
+// newest is the number's last message.
+func (b *bench) newest() core.Message {
+	b.t.Helper()
+	messages, err := b.store.Messages(b.t.Context(), b.ring.Pseudonym(number), 1)
+	if err != nil || len(messages) != 1 {
+		b.t.Fatalf("%d messages, %v", len(messages), err)
+	}
+	return messages[0]
+}
+
+// went tells by whom the newest message was tried, and how that ended.
+func (b *bench) went() string {
+	b.t.Helper()
+	var all []string
+	for _, a := range b.newest().Attempts {
+		end := cmp.Or(a.Failure, "taken")
+		if a.EndedAt.IsZero() {
+			end = "lost"
+		}
+		all = append(all, a.Provider+" "+end)
+	}
+	return strings.Join(all, ", ")
+}
+
 // sender is a provider whose answers a test sets.
 type sender struct {
+	name   string // "": fake
+	price  *gateway.Price
 	mu     sync.Mutex
 	answer func(gateway.Message) error // nil: takes all
 	sent   []gateway.Message
 	at     []time.Time
 }
 
-func (s *sender) Name() string             { return "fake" }
+func (s *sender) Name() string             { return cmp.Or(s.name, "fake") }
 func (s *sender) Kind() string             { return "fake" }
 func (s *sender) Channel() gateway.Channel { return gateway.SMS }
 func (s *sender) Close() error             { return nil }
@@ -210,7 +248,7 @@ func (s *sender) Send(ctx context.Context, m gateway.Message) (gateway.Sent, err
 	if err := ctx.Err(); err != nil {
 		return gateway.Sent{}, err
 	}
-	return gateway.Sent{ProviderRef: "ref-" + m.ID}, nil
+	return gateway.Sent{ProviderRef: "ref-" + m.ID, Cost: s.price}, nil
 }
 
 func (s *sender) answers(f func(gateway.Message) error) {
@@ -293,8 +331,25 @@ type edited struct {
 	mu         sync.Mutex
 	failing    error // what settling and claiming answer
 	headsAlone int
-	claims     int  // of events
-	deaf       bool // of settling messages
+	claims     int   // of events
+	deaf       bool  // of settling messages
+	beginning  error // what BeginAttempts answers
+}
+
+func (s *edited) BeginAttempts(ctx context.Context, in core.BeginAttempts) error {
+	s.mu.Lock()
+	beginning := s.beginning
+	s.mu.Unlock()
+	if beginning != nil {
+		return beginning
+	}
+	return s.Store.BeginAttempts(ctx, in)
+}
+
+func (s *edited) begins(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.beginning = err
 }
 
 func (s *edited) set(failing error, deaf bool) {

@@ -68,7 +68,7 @@ func TestC73GivenUpMessagesAreTold(t *testing.T) {
 		b.store.set(nil, false)
 		b.run()
 		later(time.Minute)
-		if got := sink.seen(event.SMSSendFailed); got != "expired too_many_tries" {
+		if got := sink.seen(event.SMSSendFailed); got != "expired lost lost lost too_many_tries" {
 			t.Errorf("told: %s", got)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/countersign/countersign/internal/core"
@@ -12,7 +13,8 @@ import (
 
 const (
 	partMessages = "message queue"
-	partSending  = "message provider"
+	partTries    = "message tries"
+	partSending  = "message provider " // and its name
 	partBudget   = "message budget"
 )
 
@@ -23,11 +25,13 @@ type messenger struct {
 	batch int       // counts the claims, each of which is a holder of its own
 	asked time.Time // when it was last asked how many messages wait for money
 	slots chan struct{}
+	again chan struct{} // holds one where the queue is to be looked at
+	short atomic.Bool   // more would be claimed if a provider had room
 	wg    sync.WaitGroup
 }
 
 func newMessenger(b *Outbox, run string) *messenger {
-	return &messenger{b: b, run: run, slots: make(chan struct{}, messageBatch)}
+	return &messenger{b: b, run: run, slots: make(chan struct{}, messageSlots), again: make(chan struct{}, 1)}
 }
 
 // work claims as many messages as may be sent now, until ctx ends, and then
@@ -36,13 +40,22 @@ func (m *messenger) work(ctx context.Context) {
 	defer m.wg.Wait()
 	var after time.Duration
 	for free := m.take(ctx); free > 0; free = m.take(ctx) {
-		claimed, holder, err := m.claim(ctx, free)
-		m.give(free - len(claimed))
-		for _, message := range claimed {
-			m.wg.Go(func() {
-				defer m.give(1)
-				m.send(ctx, message, holder)
-			})
+		if rest := m.rest(); rest > 0 {
+			m.give(free)
+			pause(ctx, rest)
+			continue
+		}
+		n := min(free, m.room())
+		m.give(free - n)
+		if n == 0 {
+			m.wait(ctx, m.b.o.Poll)
+			continue
+		}
+		now := m.b.o.Now()
+		claimed, holder, err := m.claim(ctx, n, now)
+		m.give(n - len(claimed))
+		if len(claimed) > 0 {
+			m.carry(context.WithoutCancel(ctx), claimed, holder, now)
 		}
 		m.b.note(partMessages, err)
 		m.lookAtMoney(ctx)
@@ -50,20 +63,49 @@ func (m *messenger) work(ctx context.Context) {
 		case err != nil:
 			after = longer(after)
 			m.wait(ctx, after)
-		case len(claimed) < free:
+		case len(claimed) < n:
 			after = 0
 			m.wait(ctx, m.b.o.Poll)
 		}
 	}
 }
 
+// room is how many more messages the providers take at a time. Where it is none,
+// the end of one in hand has the queue looked at.
+func (m *messenger) room() int {
+	n := m.b.router.room()
+	if n == 0 {
+		m.short.Store(true)
+		n = m.b.router.room() // one may have ended meanwhile
+	}
+	return n
+}
+
+// ended notes that a message is in nobody's hand any more.
+func (m *messenger) ended() {
+	m.give(1)
+	if m.short.CompareAndSwap(true, false) {
+		m.hurry()
+	}
+}
+
+// rest is for how long no message need be claimed, since every provider asked to
+// be left alone: a claim counts a try of each.
+func (m *messenger) rest() time.Duration {
+	now := m.b.o.Now()
+	if until := m.b.router.rests(now); !until.IsZero() {
+		return min(until.Sub(now), maxPause)
+	}
+	return 0
+}
+
 // claim leases due messages. A holder of its own for each claim keeps what is
 // being sent from being claimed again by the same run.
-func (m *messenger) claim(ctx context.Context, n int) ([]core.Message, string, error) {
+func (m *messenger) claim(ctx context.Context, n int, now time.Time) ([]core.Message, string, error) {
 	m.batch++
 	holder := m.run + "/" + strconv.Itoa(m.batch)
 	claimed, err := m.b.o.Store.ClaimMessages(context.WithoutCancel(ctx), core.ClaimMessages{
-		Claim: core.Claim{Holder: holder, Limit: n, Lease: messageLease, Now: m.b.o.Now()}, Budgets: m.b.o.Budgets, HoldFor: budgetPause,
+		Claim: core.Claim{Holder: holder, Limit: n, Lease: messageLease, Now: now}, Budgets: m.b.o.Budgets, HoldFor: budgetPause,
 	})
 	if err != nil {
 		return nil, "", fmt.Errorf("claiming messages: %w", err)
@@ -111,6 +153,7 @@ func (m *messenger) wait(ctx context.Context, longest time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-m.b.o.Store.MessagesQueued():
+	case <-m.again:
 	case <-timer.C:
 	}
 }

@@ -12,18 +12,18 @@ import (
 
 	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/event"
-	"github.com/countersign/countersign/internal/gateway"
 	"github.com/countersign/countersign/internal/keyring"
 )
 
 const (
-	messageBatch = 16  // messages claimed, and sent at the same time, at most
+	messageSlots = 128 // messages in hand, at most; half of them by one provider where there are several
 	eventBatch   = 256 // account events claimed, and traffic events taken, at most
 	queueLength  = 1024
 
 	sendTimeout  = 10 * time.Second
 	settleTries  = 3
 	settlePause  = time.Second
+	settleBound  = 5 * time.Second  // of the lease, kept for settling
 	messageLease = 20 * time.Second // sending and settling fit in; a crash delays by it
 	writeTimeout = 10 * time.Second
 	eventLease   = 30 * time.Second
@@ -44,10 +44,12 @@ const (
 
 // Options say what is carried from where to where.
 type Options struct {
-	Store  core.Store
-	Ring   *keyring.Ring
-	Sender gateway.Sender
-	Sinks  []event.Sink // stay the caller's to close
+	Store    core.Store
+	Ring     *keyring.Ring
+	Routes   []Route      // in the operator's order; their senders stay the caller's to close
+	Routing  Routing      // Learn by default
+	Currency string       // ISO 4217, of all prices and budgets: what a provider tells in another is not taken over
+	Sinks    []event.Sink // stay the caller's to close
 
 	// Watchers are sinks in this process that only count: they begin with the
 	// events to come, and may lag behind by a moment.
@@ -64,6 +66,7 @@ type Options struct {
 // Outbox sends messages and carries events while it runs.
 type Outbox struct {
 	o        Options
+	router   *router
 	carriers []*carrier
 
 	randMu sync.Mutex // Rand need not be safe for concurrent use
@@ -78,7 +81,17 @@ func New(o Options) *Outbox {
 	if o.Poll == 0 {
 		o.Poll = time.Second
 	}
-	b := &Outbox{o: o, failing: map[string]error{}, parts: []string{partMessages, partSending, partBudget}}
+	most := messageSlots
+	if len(o.Routes) > 1 {
+		most = messageSlots / 2
+	}
+	b := &Outbox{
+		o: o, router: newRouter(o.Routes, o.Routing, most),
+		failing: map[string]error{}, parts: []string{partMessages, partTries, partBudget, partLearning},
+	}
+	for _, r := range o.Routes {
+		b.parts = append(b.parts, partSending+r.Sender.Name())
+	}
 	for _, s := range o.Sinks {
 		b.carriers = append(b.carriers, newCarrier(b, s))
 	}
@@ -116,6 +129,7 @@ func (b *Outbox) Run(ctx context.Context) error {
 	mu.Lock()
 	start("messages", func() { newMessenger(b, run).work(ctx) })
 	start("hints", func() { b.fanOut(ctx) })
+	start("routes", func() { b.lookAfterRoutes(ctx) })
 	for _, c := range b.carriers {
 		start("events to "+c.sink.Name(), func() { c.work(ctx, run) })
 	}
@@ -146,6 +160,16 @@ func (b *Outbox) Traffic(e event.Event) {
 		c.offer(e)
 	}
 }
+
+// Receipt notes whether a message that a provider took for a country has failed, as
+// its receipt says, or arrived: its circuit counts it.
+func (b *Outbox) Receipt(provider, country string, failed bool) {
+	b.tellShut(b.router.receipt(provider, country, failed, b.o.Now()))
+}
+
+// Circuits are the ways to countries that are shut, or were a moment ago, by
+// provider and country.
+func (b *Outbox) Circuits() []CircuitState { return b.router.states(b.o.Now()) }
 
 // Health is nil while all parts do their work, else it names those whose last
 // try failed. Errors of a provider are shown without numbers and texts.

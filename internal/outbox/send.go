@@ -4,131 +4,254 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign/internal/core"
-	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/gateway"
-	"github.com/countersign/countersign/internal/keyring"
-	"github.com/countersign/countersign/internal/phone"
+	"github.com/countersign/countersign/internal/locale"
 )
 
-// The reasons of sms_send_failed.
-const (
-	reasonUnreadable  = "unreadable"           // the sealed text does not open: another key, a damaged row
-	reasonExpired     = "expired"              // too late to be of use
-	reasonRefused     = "refused"              // the provider will never take it
-	reasonUnavailable = "provider_unavailable" // the provider did not take it this time
-	reasonTries       = "too_many_tries"       // claimed so often as it may be, and never settled
-	reasonBudget      = "budget"               // too late, and no budget had room for it before
-)
-
-// attempt is how one try to send a message ended.
+// attempt is one try to send a message, and how it ended.
 type attempt struct {
-	to     phone.Number
-	ref    string
-	cost   *core.Money // nil: not known
-	reason string      // "" when it was sent
-	retry  bool
+	message core.Message
+	holder  string
+	eventID string // of what is told of it: made before anything is sent that could not be settled
+	text    core.Text
+	want    want
+	choice  choice
 
-	withheld bool // nobody has the number: all was done but sending
+	sent    gateway.Sent
+	failure *gateway.SendError // of the provider; nil: it took it, or was not asked
+	reason  string             // why it was not sent; "": it was, or is withheld
 }
 
-// send offers a message to the provider and settles it. Once begun it ends
-// also when ctx does, within the send's own timeout.
-func (m *messenger) send(ctx context.Context, message core.Message, holder string) {
-	ctx = context.WithoutCancel(ctx)
-	id, err := m.b.newID() // before anything is sent that could not be settled
+// withheld: nobody has the number: all is done but sending.
+func (a *attempt) withheld() bool { return a.message.State == core.MessageWithheld }
+
+// carry sends what a claim gave: it chooses the providers, has the store know
+// which, sends all at the same time and settles each. It returns once they are
+// chosen. Begun, it ends within the send's own timeout.
+func (m *messenger) carry(ctx context.Context, claimed []core.Message, holder string, at time.Time) {
+	var all []*attempt
+	for _, message := range claimed {
+		if a := m.prepare(message, holder); a != nil {
+			all = append(all, a)
+		} else {
+			m.give(1)
+		}
+	}
+	m.wg.Go(func() {
+		if !m.begin(ctx, all, holder, at) {
+			for _, a := range all {
+				m.letGo(a)
+				m.ended()
+			}
+			return
+		}
+		for _, a := range all {
+			m.wg.Go(func() {
+				defer m.ended()
+				m.send(ctx, a)
+				m.settle(ctx, a, m.outcome(a))
+			})
+		}
+	})
+}
+
+// prepare opens a message and chooses its provider. Nil: there is no chance to
+// name its event, and it is claimed again later.
+func (m *messenger) prepare(message core.Message, holder string) *attempt {
+	id, err := m.b.newID()
 	if err != nil {
 		m.b.o.Log.Error("a message cannot be sent now", "message", message.ID, "error", err)
-		return
+		return nil
 	}
-	m.settle(ctx, message, m.outcome(id, message, holder, m.attempt(ctx, message)))
-}
-
-func (m *messenger) attempt(ctx context.Context, message core.Message) attempt {
+	m.tellLost(message)
+	now := m.b.o.Now()
+	a := &attempt{message: message, holder: holder, eventID: id}
 	to, text, err := core.OpenText(m.b.o.Ring, message)
 	if err != nil {
 		m.b.o.Log.Error("a message cannot be read", "message", message.ID, "error", err)
-		return attempt{reason: reasonUnreadable, cost: nothing()}
+		a.reason = reasonUnreadable
+		return a
 	}
-	if message.State == core.MessageWithheld {
-		return attempt{to: to, withheld: true}
+	a.text = text
+	segments, _ := locale.Segments(text.Body.Reveal())
+	a.want = want{
+		id: message.ID, channel: message.Channel, country: message.Country, to: to, prefixKey: message.PrefixKey,
+		segments: segments, reserved: message.Price, attempts: message.Attempts, before: message.Before, now: now,
 	}
-	left := message.ExpiresAt.Sub(m.b.o.Now())
-	if left <= 0 {
-		return attempt{to: to, reason: reasonExpired, cost: nothing()}
+	a.choice = m.b.router.choose(a.want)
+	switch waits := !a.choice.pauses.IsZero() || a.choice.full; {
+	case a.withheld():
+	case !now.Before(message.ExpiresAt):
+		a.reason = reasonExpired
+	case a.choice.route == nil:
+		a.reason = reasonNoProvider
+	case waits && message.Tries < core.MaxSendTries && m.resting(a).Before(message.ExpiresAt):
+		a.reason = reasonBusy
+	default:
+		m.b.router.begin(a.want, a.provider())
 	}
-	ctx, cancel := context.WithTimeout(ctx, min(left, sendTimeout))
-	defer cancel()
-	sent, err := m.b.o.Sender.Send(ctx, gateway.Message{
-		ID: message.ID, To: to, Country: message.Country, Channel: gateway.Channel(message.Channel), Body: text.Body, Code: text.Code, Locale: text.Locale, Purpose: message.Purpose,
-		ChallengeID: message.ChallengeID, CreatedAt: message.CreatedAt, ExpiresAt: message.ExpiresAt,
-	})
-	if err == nil {
-		m.b.note(partSending, nil)
-		return attempt{to: to, ref: sent.ProviderRef, cost: told(sent.Cost)}
-	}
-	failed := attempt{to: to, reason: reasonUnavailable, retry: true}
-	var refused *gateway.SendError
-	if errors.As(err, &refused) && refused.Class != gateway.Ambiguous {
-		failed.cost = nothing()
-	}
-	if refused != nil && (refused.Class == gateway.Final || refused.Class == gateway.Failover) {
-		m.b.o.Log.Warn("the provider refused a message", "message", message.ID, "error", scrub(err, to, text.Body))
-		failed.reason, failed.retry = reasonRefused, false
-		return failed
-	}
-	m.b.note(partSending, scrub(err, to, text.Body))
-	return failed
+	return a
 }
 
-// told is what a provider says that a message costs; nil where it does not.
-func told(p *gateway.Price) *core.Money {
-	if p == nil {
-		return nil
+// provider is the name of the chosen one; "" where there is none.
+func (a *attempt) provider() string {
+	if a.choice.route == nil {
+		return ""
 	}
-	return (*core.Money)(&p.Amount)
+	return a.choice.route.Sender.Name()
 }
 
-// nothing is what a message costs that no provider took.
-func nothing() *core.Money { return new(core.Money) }
+// goes tells whether the provider is asked.
+func (a *attempt) goes() bool { return a.reason == "" && !a.withheld() }
 
-// outcome is what the store is to keep of an attempt, with its event.
-func (m *messenger) outcome(id string, message core.Message, holder string, a attempt) core.SettleMessage {
-	now := m.b.o.Now()
-	s := core.SettleMessage{
-		ID: message.ID, Holder: holder, State: core.MessageSent,
-		Provider: m.b.o.Sender.Name(), ProviderRef: a.ref, Cost: a.cost, Now: now,
-	}
-	switch {
-	case a.withheld:
-		s.State = core.MessageWithheld
-	case a.reason != "":
-		s.State = core.MessageFailed
-		again := now.Add(pauseBefore(message.Tries))
-		if a.retry && message.Tries < core.MaxSendTries && again.Before(message.ExpiresAt) {
-			s.State, s.RetryAt = core.MessageQueued, again
+// begin has the store know by whom messages are sent, before they are. Where it
+// cannot, or not in time for the lease, nothing is sent: they are claimed again.
+func (m *messenger) begin(ctx context.Context, all []*attempt, holder string, at time.Time) bool {
+	in := core.BeginAttempts{Holder: holder, Now: m.b.o.Now()}
+	for _, a := range all {
+		if a.reason == "" && a.choice.route != nil {
+			in.Attempts = append(in.Attempts, core.BeginAttempt{MessageID: a.message.ID, Provider: a.provider(), Why: a.choice.why})
 		}
 	}
-	s.Event = m.event(id, message, a, s)
+	if len(in.Attempts) == 0 {
+		return true
+	}
+	last := at.Add(messageLease - sendTimeout - settleBound)
+	for m.b.o.Now().Before(last) {
+		err := m.b.o.Store.BeginAttempts(ctx, in)
+		if err == nil && m.b.o.Now().Before(last) {
+			m.b.note(partTries, nil)
+			return true
+		}
+		if err == nil {
+			err = errors.New("it took too long")
+		}
+		m.b.note(partTries, fmt.Errorf("noting by whom messages go: %w", err))
+		pause(ctx, settlePause)
+	}
+	return false
+}
+
+// letGo undoes what prepare noted of a message that is not sent after all.
+func (m *messenger) letGo(a *attempt) {
+	if a.goes() {
+		m.b.router.letGo(a.provider())
+	}
+}
+
+// send asks the provider, unless there is a reason not to.
+func (m *messenger) send(ctx context.Context, a *attempt) {
+	if !a.goes() {
+		return
+	}
+	message := a.message
+	ctx, cancel := context.WithTimeout(ctx, min(message.ExpiresAt.Sub(m.b.o.Now()), sendTimeout))
+	defer cancel()
+	sent, err := a.choice.route.Sender.Send(ctx, gateway.Message{
+		ID: message.ID, To: a.want.to, Country: message.Country, Channel: gateway.Channel(message.Channel),
+		Body: a.text.Body, Code: a.text.Code, Locale: a.text.Locale, Purpose: message.Purpose,
+		ChallengeID: message.ChallengeID, CreatedAt: message.CreatedAt, ExpiresAt: message.ExpiresAt,
+	})
+	a.sent, a.failure = sent, failureOf(err)
+	m.b.tellShut(m.b.router.end(a.want, a.provider(), a.failure, m.b.o.Now()))
+	m.noteSending(a, err)
+}
+
+// failureOf reads a sender's error. What it does not explain may have gone out.
+func failureOf(err error) *gateway.SendError {
+	if err == nil {
+		return nil
+	}
+	var failure *gateway.SendError
+	if errors.As(err, &failure) && slices.Contains([]gateway.Class{gateway.Retry, gateway.Failover, gateway.Final}, failure.Class) {
+		return failure
+	}
+	if failure != nil {
+		return &gateway.SendError{Class: gateway.Ambiguous, Code: failure.Code, RetryAfter: failure.RetryAfter, Cause: err}
+	}
+	return &gateway.SendError{Class: gateway.Ambiguous, Cause: err}
+}
+
+// noteSending keeps how a provider does, without what the message says.
+func (m *messenger) noteSending(a *attempt, err error) {
+	part := partSending + a.provider()
+	switch {
+	case a.failure == nil:
+		m.b.note(part, nil)
+	case a.failure.Class == gateway.Final, a.failure.Class == gateway.Failover && !a.failure.Alarm:
+		m.b.o.Log.Warn("a provider refused a message", "message", a.message.ID, "provider", a.provider(), "error", scrub(err, a.want.to, a.text.Body))
+	default:
+		m.b.note(part, scrub(err, a.want.to, a.text.Body))
+	}
+}
+
+// outcome is what the store is to keep of an attempt, with its event.
+func (m *messenger) outcome(a *attempt) core.SettleMessage {
+	now := m.b.o.Now()
+	s := core.SettleMessage{
+		ID: a.message.ID, Holder: a.holder, State: core.MessageSent,
+		Provider: a.provider(), ProviderRef: a.sent.ProviderRef, Cost: m.cost(a), Now: now,
+	}
+	if a.reason != "" {
+		s.Provider = "" // it was not asked
+	}
+	switch {
+	case a.withheld() && a.reason == "":
+		s.State = core.MessageWithheld
+	case a.reason == reasonBusy:
+		s.State, s.RetryAt = core.MessageQueued, m.resting(a)
+	case a.reason != "":
+		s.State = core.MessageFailed
+	case a.failure != nil:
+		a.reason, s.Failure, s.Code = reasons[a.failure.Class], string(a.failure.Class), a.failure.Code
+		s.State = core.MessageFailed
+		if at, ok := m.next(a, now); ok {
+			s.State, s.RetryAt = core.MessageQueued, at
+		}
+	}
+	s.Event = m.event(a, s)
 	return s
 }
 
-// settle has the store keep it. What cannot be kept is sent again once its
-// lease is over, so this is tried more than once. An answer that was lost does
-// no harm: settled once, the message is no longer this holder's.
-func (m *messenger) settle(ctx context.Context, message core.Message, s core.SettleMessage) {
-	var err error
-	for range settleTries {
-		if _, err = m.b.o.Store.SettleMessage(ctx, s); err == nil {
-			return
-		}
-		pause(ctx, settlePause)
+// next is when a message that was not taken is tried again, if it is: at once
+// where another provider may take it, else when one that failed has rested.
+func (m *messenger) next(a *attempt, now time.Time) (time.Time, bool) {
+	if a.failure.Class == gateway.Final || a.message.Tries >= core.MaxSendTries {
+		return time.Time{}, false
 	}
-	m.b.o.Log.Error("a message cannot be settled and will be tried again", "message", message.ID, "state", s.State, "error", err)
+	w := a.want
+	w.now = now
+	w.attempts = append(slices.Clone(w.attempts), core.Attempt{
+		Provider: a.provider(), BeganAt: a.want.now, EndedAt: now, Failure: string(a.failure.Class),
+	})
+	other := m.b.router.choose(w)
+	if other.route == nil {
+		return time.Time{}, false
+	}
+	at := now
+	if other.failed {
+		at = now.Add(pauseBefore(a.message.Tries))
+		if other.opens.After(at) && other.opens.Before(a.message.ExpiresAt) {
+			at = other.opens // late is better than failing again
+		}
+	}
+	if other.pauses.After(at) {
+		at = other.pauses
+	}
+	return at, at.Before(a.message.ExpiresAt)
+}
+
+// resting is when a message is tried again for which no provider has room now.
+func (m *messenger) resting(a *attempt) time.Time {
+	at := m.b.o.Now().Add(pauseBefore(a.message.Tries))
+	if a.choice.pauses.After(at) {
+		return a.choice.pauses
+	}
+	return at
 }
 
 // pauseBefore is how long a message waits after its nth try: 2 s, then 8 s.
@@ -136,74 +259,47 @@ func pauseBefore(tries int) time.Duration {
 	return 2 * time.Second << (2 * max(0, tries-1))
 }
 
-// event tells of an attempt: never its text, its whole number, or its challenge.
-func (m *messenger) event(id string, message core.Message, a attempt, s core.SettleMessage) event.Event {
-	e := about(id, message, s.Now)
-	e.Attributes["provider"] = s.Provider
-	switch {
-	case a.withheld:
-		e.Name = event.SMSWithheld
-	case a.reason != "":
-		fail(&e, a.reason, s.State == core.MessageQueued)
+// cost is what a try cost: as the provider tells, else by the route's prices. Nil:
+// not known, what was reserved stays.
+func (m *messenger) cost(a *attempt) *core.Money {
+	switch told := a.sent.Cost; {
+	case !a.goes(), a.failure != nil && a.failure.Class != gateway.Ambiguous:
+		return new(core.Money)
+	case a.failure != nil:
+		return nil
+	case told != nil && told.Currency == m.b.o.Currency:
+		return (*core.Money)(&told.Amount)
+	case a.choice.route.Prices == nil:
+		return nil
 	}
-	return e
+	price := a.choice.price
+	if a.sent.Segments > 0 {
+		price = core.Money(a.sent.Segments) * a.choice.route.Prices.Segment(a.want.to, a.message.Country)
+	}
+	return &price
 }
 
-// about is what the events of a message share, as if it had been sent.
-func about(id string, message core.Message, now time.Time) event.Event {
-	e := event.Event{
-		ID: id, Time: now, Name: event.SMSSent, Outcome: event.Success, Method: string(message.Channel),
-		UserID: message.UserID, PhoneNumber: message.PhoneMasked, PhonePseudonym: message.PhoneKey,
-		RequestID: message.RequestID,
-		Attributes: event.Attributes{
-			"message_id": message.ID, "purpose": message.Purpose, "try": int64(message.Tries),
-		},
+// settle has the store keep it. What cannot be kept is sent again once its
+// lease is over, so this is tried more than once. An answer that was lost does
+// no harm: settled once, the message is no longer this holder's.
+func (m *messenger) settle(ctx context.Context, a *attempt, s core.SettleMessage) {
+	var err error
+	for range settleTries {
+		if _, err = m.b.o.Store.SettleMessage(ctx, s); err == nil {
+			if s.State == core.MessageQueued && !s.RetryAt.After(s.Now) {
+				m.hurry()
+			}
+			return
+		}
+		pause(ctx, settlePause)
 	}
-	if message.Country != "" {
-		e.Attributes["country"] = message.Country
-	}
-	return e
+	m.b.o.Log.Error("a message cannot be settled and will be tried again", "message", a.message.ID, "state", s.State, "error", err)
 }
 
-func fail(e *event.Event, reason string, again bool) {
-	e.Name, e.Outcome, e.Reason = event.SMSSendFailed, event.Failure, reason
-	e.Attributes["will_retry"] = again
-}
-
-// tellGivenUp tells of a message that the store took from the queue: no provider
-// had it, or nobody knows.
-func (m *messenger) tellGivenUp(message core.Message) {
-	id, err := m.b.newID()
-	if err != nil {
-		m.b.o.Log.Error("a message was given up and cannot be told", "message", message.ID, "state", message.State, "error", err)
-		return
+// hurry has the queue looked at without waiting.
+func (m *messenger) hurry() {
+	select {
+	case m.again <- struct{}{}:
+	default:
 	}
-	reason := reasonExpired
-	switch {
-	case message.State == core.MessageFailed:
-		reason = reasonTries
-	case message.Held:
-		reason = reasonBudget
-	}
-	e := about(id, message, m.b.o.Now())
-	fail(&e, reason, false)
-	m.b.Traffic(e)
-}
-
-// longNumber is what may be a phone number or a code, however it is spaced.
-var longNumber = regexp.MustCompile(`\+?[0-9](?:[ ().-]?[0-9]){3,}`)
-
-// scrub makes a provider's error fit for logs: without text, numbers and codes.
-func scrub(err error, to phone.Number, body keyring.Secret) error {
-	text := err.Error()
-	if whole := body.Reveal(); whole != "" {
-		text = strings.ReplaceAll(text, whole, "[text]")
-	}
-	text = strings.ReplaceAll(text, to.E164(), to.Masked())
-	text = longNumber.ReplaceAllString(text, "[number]")
-	const most = 300
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return fmt.Errorf("sending a message: %s", text)
 }

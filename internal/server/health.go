@@ -17,6 +17,7 @@ type health struct {
 	ping     func(context.Context) error
 	peers    func() string // of where requests come from; "" for nothing wrong
 	limiter  func() string // of limits that are not counted together
+	sms      func() string // of providers that take no messages
 	clock    func() string // of a machine's clock that is wrong
 	stopping atomic.Bool
 }
@@ -26,7 +27,7 @@ type Health struct {
 	Status  string   `json:"status" jsonschema:"ok or unavailable"`
 	Failing []string `json:"failing,omitempty" jsonschema:"the parts that cannot serve: database or server, which is stopping"`
 
-	Warnings []string `json:"warnings,omitempty" jsonschema:"what serves, and not as it should: a proxy that no setting names, limits that instances do not count together, a clock that is not the database's"`
+	Warnings []string `json:"warnings,omitempty" jsonschema:"what serves, and not as it should: a proxy that no setting names, limits that instances do not count together, a clock that is not the database's, messages that no provider takes"`
 }
 
 // failing names the parts that cannot serve now.
@@ -53,7 +54,7 @@ func (h *health) warnings(public bool) []string {
 		}
 		all = append(all, peers)
 	}
-	for _, each := range []string{h.limiter(), h.clock()} {
+	for _, each := range []string{h.limiter(), h.clock(), h.sms()} {
 		if each != "" {
 			all = append(all, each)
 		}

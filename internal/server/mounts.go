@@ -13,17 +13,28 @@ import (
 	"github.com/countersign/countersign/internal/dialect/native"
 	"github.com/countersign/countersign/internal/dialect/oauth"
 	"github.com/countersign/countersign/internal/dialect/pages"
+	"github.com/countersign/countersign/internal/dialect/receipts"
 	"github.com/countersign/countersign/internal/keyring"
 )
+
+// receiptsPrefix precedes a provider's name where its receipts come in.
+const receiptsPrefix = "/receipts/"
 
 // publicHandler is what strangers reach. To add a dialect is to add its mounts.
 func (s *Server) publicHandler() http.Handler {
 	c := s.parts.core
 	standards := oauth.New(c, s.config.PublicURL)
 	health := dialect.NewTable(s.health.routes(true))
-	shown := pages.New(pages.Options{Inbox: s.parts.inbox, Withheld: c.Withheld, DefaultRegion: s.config.DefaultRegion})
+	front := pages.Options{}
+	if s.config.InboxServed() {
+		front = pages.Options{Inbox: s.parts.inbox, Withheld: c.Withheld, DefaultRegion: s.config.DefaultRegion}
+	}
+	shown := pages.New(front)
 	mounts := []dialect.Mount{
 		{Prefix: "/v1/", Handler: native.New(c)},
+		{Prefix: receiptsPrefix, Handler: receipts.New(receipts.Options{
+			Core: c, Senders: s.parts.senders(), PublicURL: s.config.PublicURL, Currency: s.config.SMSCurrency, Now: s.options.Now,
+		})},
 		{Prefix: "/oauth/", Handler: standards},
 		{Prefix: "/.well-known/", Handler: standards},
 		{Prefix: "/openapi.json", Handler: s.openAPI(aboutPublic, "", native.Routes(nil), oauth.Routes(nil, s.config.PublicURL), s.health.routes(true))},
@@ -67,7 +78,7 @@ func routeNames() []string {
 	for _, route := range slices.Concat(native.Routes(nil), oauth.Routes(nil, ""), admin.Routes(nil), (&health{}).routes(false)) {
 		names = append(names, route.Name)
 	}
-	return append(names, metricsRoute)
+	return append(append(names, receipts.Names()...), metricsRoute)
 }
 
 // around puts around a listener's mounts what all requests pass.

@@ -35,6 +35,11 @@ type parts struct {
 	store   engine
 	log     *event.File
 	inbox   *gateway.Inbox
+
+	providers []provider
+	currency  string        // of all prices
+	ready     chan struct{} // closed once the core is there
+
 	outbox  *outbox.Outbox
 	limiter *limiter
 	hasher  *password.Hasher
@@ -56,7 +61,7 @@ type engine interface {
 // openParts opens them in the order in which they need each other. After an
 // error nothing stays open.
 func openParts(ctx context.Context, c config.Config, o Options) (*parts, error) {
-	p := &parts{options: o}
+	p := &parts{options: o, currency: c.SMSCurrency, ready: make(chan struct{})}
 	p.instance = newID(p.now(), o.Rand)
 	if err := p.open(ctx, c); err != nil {
 		return nil, errors.Join(err, p.close())
@@ -83,9 +88,12 @@ func (p *parts) open(ctx context.Context, c config.Config) error {
 		return fmt.Errorf("opening the security log: %w", err)
 	}
 	p.inbox = gateway.NewInbox(inboxKeeps)
+	if p.providers, err = openProviders(c, p.options, p.inbox, p.deliver); err != nil {
+		return err
+	}
 	p.watch = newWatch(c, p.options, p.now, func(e event.Event) { p.outbox.Traffic(e) })
 	p.outbox = outbox.New(outbox.Options{
-		Store: p.store, Ring: p.ring, Sender: p.inbox,
+		Store: p.store, Ring: p.ring, Routes: outboxRoutes(p.providers), Routing: outbox.Routing(c.SMSRouting), Currency: c.SMSCurrency,
 		Sinks: []event.Sink{p.log}, Watchers: []event.Sink{p.watch.sink()}, Budgets: budgets(c),
 		LogName: logName,
 		Now:     p.now, Rand: p.options.Rand, Log: p.options.Log,
@@ -96,6 +104,7 @@ func (p *parts) open(ctx context.Context, c config.Config) error {
 	if err := p.makeCore(c, p.outbox.Traffic); err != nil {
 		return err
 	}
+	close(p.ready)
 	p.watch.read(p)
 	return nil
 }
@@ -157,7 +166,7 @@ func (p *parts) makeCore(c config.Config, traffic func(event.Event)) error {
 	p.core = core.New(core.Deps{
 		Store: p.store, Ring: p.ring, Tokens: tokens, Hasher: p.hasher,
 		Policy:  password.NewPolicy(c.PasswordMinLength, c.AppName, more),
-		Traffic: traffic, Now: p.options.Now, Rand: p.options.Rand,
+		Traffic: traffic, Routed: p.routed, Now: p.options.Now, Rand: p.options.Rand,
 		Limiter: p.limiter.Limiter, Captcha: verifier, Settings: coreSettings(c, texts, p.now()),
 	})
 	return nil
@@ -165,7 +174,7 @@ func (p *parts) makeCore(c config.Config, traffic func(event.Event)) error {
 
 // close closes what is open, the last first.
 func (p *parts) close() error {
-	var errs []error
+	errs := []error{closeProviders(p.providers)}
 	if p.log != nil {
 		errs = append(errs, p.log.Close())
 	}

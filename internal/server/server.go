@@ -131,7 +131,9 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.peers = dialect.NewPeers(s.config.TrustedProxies, s.config.PublicURL)
-	s.health = &health{ping: s.parts.store.Ping, peers: s.peers.Warning, limiter: s.parts.limiter.warning, clock: s.options.clock.warning}
+	s.health = &health{
+		ping: s.parts.store.Ping, peers: s.peers.Warning, limiter: s.parts.limiter.warning, clock: s.options.clock.warning, sms: s.parts.smsWarning,
+	}
 	return nil
 }
 

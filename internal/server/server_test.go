@@ -25,7 +25,7 @@ func settings(t *testing.T, dir string, others ...string) config.Config {
 	for _, pair := range append([]string{"LISTEN=127.0.0.1:0", "OPERATOR_LISTEN=127.0.0.1:0", "DATA_DIR=" + dir}, others...) {
 		env = append(env, config.EnvPrefix+pair)
 	}
-	c, err := config.Load(config.Sources{Env: env, Limits: LimitTable(), Alerts: AlertTable()})
+	c, err := config.Load(config.Sources{Env: env, Limits: LimitTable(), Alerts: AlertTable(), Providers: ProviderTable()})
 	if err != nil {
 		t.Fatal(err)
 	}

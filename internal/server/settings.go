@@ -26,7 +26,7 @@ func coreSettings(c config.Config, texts locale.Texts, now time.Time) core.Setti
 		Lifetime: c.SessionLifetime, ReauthWindow: c.ReauthWindow,
 		TestNumbers: c.TestNumbers, TestNumbersUntil: testNumbersUntil(c, now),
 		Limits: limits, LimitsDisabled: c.LimitsDisabled,
-		SMSCountries: c.SMSCountries, Prices: prices(c), Budgets: budgets(c),
+		SMSCountries: c.SMSCountries, Prices: prices(c), Routes: coreRoutes(c), Budgets: budgets(c), Currency: c.SMSCurrency,
 		GuardMonitor: c.SendGuard == "monitor",
 		CaptchaLifts: c.CaptchaProvider != "" && c.CaptchaProvider != "off",
 	}

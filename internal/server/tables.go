@@ -7,6 +7,7 @@ import (
 	"github.com/countersign/countersign/internal/config"
 	"github.com/countersign/countersign/internal/core"
 	"github.com/countersign/countersign/internal/event"
+	"github.com/countersign/countersign/internal/gateway"
 )
 
 // What may be made of the limits that the store counts. It keeps each failure of
@@ -56,3 +57,28 @@ func AlertTable() []config.Named {
 	}
 	return table
 }
+
+// kindInbox is the development inbox as an entry of sms_providers.
+const kindInbox = "inbox"
+
+// ProviderTable is every kind of provider that the setting sms_providers may name.
+func ProviderTable() []config.ProviderKind {
+	var table []config.ProviderKind
+	for _, k := range gateway.Kinds() {
+		kind := config.ProviderKind{Name: k.Name, Doc: k.Doc, Here: k.Name == kindFile}
+		for _, c := range k.Channels {
+			kind.Channels = append(kind.Channels, string(c))
+		}
+		for _, s := range k.Settings {
+			kind.Settings = append(kind.Settings, config.ProviderSetting(s))
+		}
+		table = append(table, kind)
+	}
+	return append(table, config.ProviderKind{
+		Name: kindInbox, Doc: "Keeps messages in memory, where /dev/inbox shows them: for development.",
+		Channels: []string{string(gateway.SMS), string(gateway.WhatsApp), string(gateway.Voice)}, Here: true,
+	})
+}
+
+// kindFile writes messages into a file of this machine.
+const kindFile = "file"

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -13,7 +14,7 @@ import (
 // anything, beyond what config.Load refuses.
 func Check(c config.Config) error {
 	_, err := textsOf(c)
-	return err
+	return errors.Join(err, checkProviders(c, Options{}))
 }
 
 // longestTemplates is the largest file of message texts that is read, in bytes.

@@ -27,10 +27,11 @@ func newWatch(c config.Config, o Options, now func() time.Time, tell func(event.
 	for name, rate := range c.Alerts {
 		rules[name] = event.AlertRule{N: rate.N, Window: rate.Window}
 	}
+	providers := event.NewProviders(providerNames(c)...)
 	return &watch{
-		metrics: event.NewMetrics(event.MetricsOptions{Version: o.Version, Routes: routeNames()}),
+		metrics: event.NewMetrics(event.MetricsOptions{Version: o.Version, Providers: providers, Routes: routeNames()}),
 		alerts:  event.NewAlerts(event.AlertOptions{Now: now, Rand: o.Rand, Rules: rules, Quiet: c.AlertQuiet, Tell: tell}),
-		counter: event.NewCounter(now),
+		counter: event.NewCounter(now, providers),
 	}
 }
 

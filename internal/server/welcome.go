@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/internal/config"
@@ -23,11 +24,22 @@ func NewLog(w io.Writer, format string) *slog.Logger {
 // welcome tells a person where to go next.
 func (s *Server) welcome(w io.Writer) {
 	base, operator := s.urlOf(s.Addr()), s.urlOf(s.OperatorAddr())
+	if !s.config.InboxServed() {
+		fmt.Fprintf(w, `Countersign is ready.
+
+  API           %[1]s/docs
+  Operators     %[2]s/readyz
+  Security log  %[3]s
+  Messages go by %[4]s
+
+`, base, operator, filepath.Join(s.config.DataDir, logFile), strings.Join(providerNames(s.config), ", "))
+		return
+	}
 	fmt.Fprintf(w, `Countersign is ready.
 
   Front page    %[1]s/
   Inbox         %[1]s/dev/inbox
-                No SMS provider is configured: messages land there and nowhere else.
+                %[4]s
   API           %[1]s/docs
   Operators     %[2]s/readyz
   Security log  %[3]s
@@ -36,7 +48,15 @@ Sign up, then read the code in the inbox:
 
   curl -s %[1]s/v1/signup -H 'Content-Type: application/json' -d '{"phone_number":"+14155550100"}'
 
-`, base, operator, filepath.Join(s.config.DataDir, logFile))
+`, base, operator, filepath.Join(s.config.DataDir, logFile), s.whoSends())
+}
+
+// whoSends says in a line what the inbox gets.
+func (s *Server) whoSends() string {
+	if len(s.config.SMSProviders) == 0 {
+		return "No SMS provider is configured: messages land there and nowhere else."
+	}
+	return "Messages go by " + strings.Join(providerNames(s.config), ", ") + "."
 }
 
 // urlOf is how this machine reaches a listener.
@@ -74,10 +94,10 @@ func (s *Server) warn() {
 	if c.LimitsDisabled {
 		log.Warn("rate limits, delays and locks are off")
 	}
-	if c.Dev && !config.Loopback(c.Listen) {
+	if c.Dev && c.InboxServed() && !config.Loopback(c.Listen) {
 		log.Warn("the development inbox is on a listener that is not loopback: everybody who reaches it can read every code")
 	}
-	if !c.Dev && s.proxied() {
+	if !c.Dev && c.InboxServed() && s.proxied() {
 		log.Warn("the development inbox answers on this machine alone, not through a proxy; --dev changes that")
 	}
 }

@@ -22,6 +22,10 @@ import (
 var scopes = map[string]core.KeyScope{
 	"GET /admin/v1/stats":  core.ScopeStatsRead,
 	"GET /admin/v1/limits": core.ScopeStatsRead,
+
+	"GET /admin/v1/messages":         core.ScopeMessagesRead,
+	"GET /admin/v1/messages/{id}":    core.ScopeMessagesRead,
+	"POST /admin/v1/messages/search": core.ScopeMessagesRead,
 }
 
 func problem(t *testing.T, w *httptest.ResponseRecorder) dialect.Problem {
@@ -47,15 +51,16 @@ func TestC82EveryRouteByEveryScope(t *testing.T) {
 	}
 	h.pass(time.Minute)
 	unknown := "cs_" + strings.Repeat("A", 43)
+	message := h.message(alice, h.now)
 	for _, route := range admin.Routes(nil) {
-		call := route.Method + " " + route.Path
+		call, path := route.Method+" "+route.Path, strings.Replace(route.Path, "{id}", message.ID, 1)
 		needed, ok := scopes[call]
 		if !ok {
 			t.Errorf("%s has no scope in this test", call)
 		}
 		for _, given := range core.KeyScopes() {
 			h.acts()
-			w := h.call(route.Method, route.Path, keys[given])
+			w := h.call(route.Method, path, keys[given])
 			acts := h.acts()
 			if len(acts) != 1 || acts[0].Attributes["api_key"] != ids[given] || acts[0].RequestID != w.Header().Get("X-Request-Id") {
 				t.Errorf("%s by %s is told as %+v", call, given, acts)
@@ -73,7 +78,7 @@ func TestC82EveryRouteByEveryScope(t *testing.T) {
 		}
 		for bearer, reason := range map[string]string{"": "", lapsed: "expired_key", revoked: "revoked_key", unknown: "unknown_key", "x": "unknown_key"} {
 			h.acts()
-			w := h.call(route.Method, route.Path, bearer)
+			w := h.call(route.Method, path, bearer)
 			var told []string
 			for _, e := range h.acts() {
 				told = append(told, e.Reason)

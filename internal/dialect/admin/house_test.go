@@ -19,6 +19,7 @@ import (
 	"github.com/countersign/countersign/internal/keyring"
 	"github.com/countersign/countersign/internal/limit"
 	"github.com/countersign/countersign/internal/store/sqlite"
+	"github.com/countersign/countersign/internal/token"
 )
 
 // house is the API over a real core and store, with a clock that the test moves.
@@ -26,6 +27,7 @@ type house struct {
 	t       testing.TB
 	core    *core.Core
 	store   core.Store
+	ring    *keyring.Ring
 	handler http.Handler
 
 	mu      sync.Mutex
@@ -41,9 +43,14 @@ func newHouse(t testing.TB) *house {
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	h := &house{t: t, store: store, now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
+	h.ring = newRing(t, h.now)
+	tokens, err := token.New(h.ring, []token.SigningKey{newSigningKey(t)}, token.Settings{Issuer: "http://localhost", Audience: "http://localhost", ClientID: "default", TTL: time.Minute}, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	h.core = core.New(core.Deps{
-		Store: store, Rand: rand.Reader, Now: h.clock, Traffic: h.heard,
-		Settings: core.Settings{Limits: map[string]limit.Rule{"send_total": {Name: "send_total", N: 7, Window: time.Minute}}},
+		Store: store, Ring: h.ring, Tokens: tokens, Rand: rand.Reader, Now: h.clock, Traffic: h.heard,
+		Settings: core.Settings{Currency: "USD", Limits: map[string]limit.Rule{"send_total": {Name: "send_total", N: 7, Window: time.Minute}}},
 	})
 	edge := dialect.Edge{
 		Now: h.clock, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
@@ -53,6 +60,70 @@ func newHouse(t testing.TB) *house {
 	}
 	h.handler = edge.Wrap(admin.New(h.core))
 	return h
+}
+
+func newRing(t testing.TB, now time.Time) *keyring.Ring {
+	t.Helper()
+	masters, err := keyring.ParseMasters("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := keyring.New(masters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []keyring.StoredKey
+	for _, slot := range []string{keyring.SlotPseudonym, keyring.SlotPepper, keyring.SlotData} {
+		key, err := ring.MakeKey(slot, now, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
+	if err := ring.Unlock(keys); err != nil {
+		t.Fatal(err)
+	}
+	return ring
+}
+
+func newSigningKey(t testing.TB) token.SigningKey {
+	t.Helper()
+	key, err := token.NewSigningKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+const (
+	alice = "+14155550100"
+	bob   = "+14155550101"
+)
+
+// message has a code on its way to a number.
+func (h *house) message(e164 string, at time.Time) core.Message {
+	h.t.Helper()
+	id := func() string {
+		id, err := keyring.NewID(at, rand.Reader)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		return id
+	}
+	key := h.ring.Pseudonym(e164)
+	m := core.Message{
+		ID: id(), Purpose: "signup", Channel: core.ChannelSMS, PhoneKey: key, PhoneMasked: e164[:2] + "••" + e164[10:],
+		State: core.MessageQueued, Country: "US", Price: 7_500, CreatedAt: at, ExpiresAt: at.Add(10 * time.Minute), RequestID: "request-" + e164[10:],
+	}
+	ch := core.Challenge{
+		ID: id(), Purpose: core.PurposeSignup, Channel: core.ChannelSMS, Phone: core.SealedPhone{Key: key, Masked: m.PhoneMasked, Sealed: []byte("n")},
+		CodeMAC: []byte("m"), CodeLength: 6, Sealed: []byte("text"), GuessesLeft: 5, CreatedAt: at, ExpiresAt: m.ExpiresAt, Dialect: "native",
+	}
+	m.ChallengeID = ch.ID
+	if _, err := h.store.OpenChallenge(context.Background(), core.OpenChallenge{Challenge: ch, Message: m, Now: at}); err != nil {
+		h.t.Fatal(err)
+	}
+	return m
 }
 
 func (h *house) clock() time.Time {
@@ -103,7 +174,12 @@ func (h *house) key(name string, life time.Duration, scopes ...core.KeyScope) (i
 
 // call asks with a bearer ("" for none).
 func (h *house) call(method, target, bearer string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, target, strings.NewReader(""))
+	body := ""
+	if method == http.MethodPost {
+		body = `{"phone_number":"` + alice + `"}`
+	}
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
 	if bearer != "" {
 		r.Header.Set("Authorization", "Bearer "+bearer)
 	}

@@ -21,7 +21,7 @@ func New(c *core.Core) http.Handler { return dialect.NewTable(Routes(c)) }
 // be nil.
 func Routes(c *core.Core) []dialect.Route {
 	a := api{c}
-	return []dialect.Route{
+	return append([]dialect.Route{
 		act(a, core.ScopeStatsRead, dialect.Route{
 			Method: http.MethodGet, Path: "/admin/v1/stats", Name: "stats", Tag: "Watch",
 			Summary:     "How sign-ins and codes went",
@@ -37,7 +37,7 @@ func Routes(c *core.Core) []dialect.Route {
 			Description: "The table of limits with this server's settings. COUNTERSIGN_LIMITS changes them by name.",
 			Answers:     []dialect.Answer{{Status: http.StatusOK, Body: LimitList{}, Description: "The limits, in order."}},
 		}, a.limits),
-	}
+	}, a.messageRoutes()...)
 }
 
 // act makes a route that a key with the scope opens, and nothing else. What it

@@ -19,6 +19,14 @@ type Challenge struct {
 	ResendAt    *time.Time   `json:"resend_at" jsonschema:"the code may be sent again from then on; null when no resend is left"`
 }
 
+// Delivery is how far a challenge's code has come.
+type Delivery struct {
+	State    core.DeliveryWord `json:"state" jsonschema:"requested: no more is told; queued, sent, delivered, undelivered, expired"`
+	Since    time.Time         `json:"since"`
+	ResendAt *time.Time        `json:"resend_at" jsonschema:"the code may be sent again from then on; null when no resend is left"`
+	Message  string            `json:"message" jsonschema:"a line for people"`
+}
+
 // TokenSet is a signed-in session's tokens.
 type TokenSet struct {
 	AccessToken      string    `json:"access_token" jsonschema:"a JWT (RFC 9068), for the Authorization header"`
@@ -109,6 +117,15 @@ func challengeOf(c core.Challenge) Challenge {
 	}
 	if !c.ResendAt.IsZero() {
 		at := c.ResendAt.UTC()
+		out.ResendAt = &at
+	}
+	return out
+}
+
+func deliveryOf(d core.DeliveryOf) Delivery {
+	out := Delivery{State: d.State, Since: d.Since.UTC(), Message: d.Message}
+	if !d.ResendAt.IsZero() {
+		at := d.ResendAt.UTC()
 		out.ResendAt = &at
 	}
 	return out

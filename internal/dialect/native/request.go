@@ -26,7 +26,7 @@ type solution struct {
 
 // delivery is what every call that begins a challenge takes.
 type delivery struct {
-	Channel *string  `json:"channel,omitzero" jsonschema:"how the code travels; sms is the only way so far"`
+	Channel *string  `json:"channel,omitzero" jsonschema:"how the code travels: sms, whatsapp or voice, as offered for the number; the usual way when absent"`
 	Locale  string   `json:"locale,omitzero" jsonschema:"language of the message (BCP 47); otherwise Accept-Language decides"`
 	Captcha solution `json:"captcha,omitzero" jsonschema:"the answer to captcha_required"`
 }
@@ -60,7 +60,7 @@ type verify struct {
 }
 
 type resend struct {
-	Channel *string  `json:"channel,omitzero" jsonschema:"how the code travels; sms is the only way so far"`
+	Channel *string  `json:"channel,omitzero" jsonschema:"how the code travels from now on: sms, whatsapp or voice, as offered for the number; the same way again when absent"`
 	Captcha solution `json:"captcha,omitzero" jsonschema:"the answer to captcha_required"`
 }
 

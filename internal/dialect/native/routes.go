@@ -24,7 +24,9 @@ func Types() (dialect.TypeSchemas, error) {
 	types := dialect.TypeSchemas{
 		reflect.TypeFor[core.Purpose](): dialect.Enum(core.PurposeSignup, core.PurposeLogin,
 			core.PurposePasswordReset, core.PurposePhoneChange, core.PurposeReauthentication),
-		reflect.TypeFor[core.Channel]():  dialect.Enum(core.ChannelSMS),
+		reflect.TypeFor[core.Channel](): dialect.Enum(core.ChannelSMS, core.ChannelWhatsApp, core.ChannelVoice),
+		reflect.TypeFor[core.DeliveryWord](): dialect.Enum(core.CodeRequested, core.CodeQueued, core.CodeSent,
+			core.CodeDelivered, core.CodeUndelivered, core.CodeExpired),
 		reflect.TypeFor[event.Outcome](): dialect.Enum(event.Success, event.Failure),
 		reflect.TypeFor[time.Time]():     {Type: "string", Format: "date-time"},
 	}
@@ -104,6 +106,15 @@ func (a api) signInRoutes() []dialect.Route {
 			Answers:     challengeAnswer,
 			Refuses:     with(sendRefuses, core.CodeNotFound, core.CodeChallengeExpired, core.CodeChallengeSpent),
 		}, a.door(), a.resend),
+		dialect.JSON(dialect.Route{
+			Method: http.MethodGet, Path: "/v1/challenges/{id}/delivery", Name: "delivery", Tag: tag, Auth: dialect.AuthOptional,
+			Summary: "Where is my code?",
+			Description: "How far the code has come, as its provider tells. For `login` and `password_reset` no more is told than " +
+				"that it was asked for: else a stranger would learn whether the number has an account. `phone_change` and " +
+				"`reauthentication` need the bearer token of the session that began them.",
+			Answers: []dialect.Answer{{Status: http.StatusOK, Body: Delivery{}, Description: "How far it has come."}},
+			Refuses: []core.Code{core.CodeNotFound, core.CodeInvalidToken, core.CodeRateLimited},
+		}, a.door(), a.delivery),
 	}
 }
 

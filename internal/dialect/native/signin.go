@@ -62,6 +62,14 @@ func (a api) resend(ctx context.Context, call dialect.Call[resend]) (dialect.Rep
 	return accepted(a.core.Resend(ctx, call.Caller, core.ResendIn{ChallengeID: call.ID, Channel: channel, Captcha: call.In.Captcha.in()}))
 }
 
+func (a api) delivery(ctx context.Context, call dialect.Call[dialect.NoBody]) (dialect.Reply, error) {
+	d, err := a.core.WhereIsCode(ctx, call.Caller, call.ID)
+	if err != nil {
+		return dialect.Reply{}, err
+	}
+	return dialect.Reply{Status: http.StatusOK, Body: deliveryOf(d)}, nil
+}
+
 // accepted answers a challenge.
 func accepted(c core.Challenge, err error) (dialect.Reply, error) {
 	if err != nil {

@@ -132,8 +132,8 @@ func (s *Store) ResendChallenge(ctx context.Context, in core.ResendChallenge) (c
 			message.State = core.MessageWithheld
 		}
 		c.Resends++
-		c.ResendAt = in.NextResendAt
-		tx.exec("UPDATE challenges SET resends = $1, resend_at = $2 WHERE id = $3", c.Resends, c.ResendAt, c.ID)
+		c.ResendAt, c.Channel = in.NextResendAt, in.Message.Channel
+		tx.exec("UPDATE challenges SET resends = $1, resend_at = $2, channel = $3 WHERE id = $4", c.Resends, c.ResendAt, string(c.Channel), c.ID)
 		tx.queue(message)
 		tx.tell(in.Event, ofChallenge(owner.User, c), c.SessionID)
 		out.Challenge, out.Bucket = c, admitted.Bucket

@@ -73,8 +73,8 @@ func (s *Store) ResendChallenge(ctx context.Context, in core.ResendChallenge) (c
 		}
 		in.Message.Bucket = admitted.Bucket
 		c.Resends++
-		c.ResendAt = in.NextResendAt
-		tx.exec("UPDATE challenges SET resends = ?, resend_at = ? WHERE id = ?", c.Resends, c.ResendAt, c.ID)
+		c.ResendAt, c.Channel = in.NextResendAt, in.Message.Channel
+		tx.exec("UPDATE challenges SET resends = ?, resend_at = ?, channel = ? WHERE id = ?", c.Resends, c.ResendAt, string(c.Channel), c.ID)
 		if c.Decoy {
 			in.Message.State = core.MessageWithheld
 		}

@@ -10,6 +10,7 @@ import (
 // What ResendChallenge means.
 func resends(f flow) {
 	f.shows("C02 queues the code again and extends nothing", resendDone)
+	f.shows("goes on by the channel of its message", resendOtherChannel)
 	f.shows("waits for exactly resend_at", resendTooEarly)
 	f.shows("stops when none is left", resendNoneLeft)
 	f.shows("goes to one of two that saw the same", resendSeenOld)
@@ -44,6 +45,23 @@ func resendDone(w *world) {
 	equal(w, "messages more", len(w.messagesOf(c.Phone.Key)), before+1)
 	w.holds("the message is queued", w.message(c.Phone.Key, in.Message.ID).State == core.MessageQueued)
 	w.wrote(event.CodeResent)
+}
+
+func resendOtherChannel(w *world) {
+	c := w.beginSignup(w.newNumber())
+	w.setClock(c.ResendAt)
+	in := w.resend(c)
+	in.Message.Channel = core.ChannelVoice
+	c.Channel, c.Resends, c.ResendAt = core.ChannelVoice, 1, in.NextResendAt
+	equal(w, "the challenge", do(w, w.store.ResendChallenge, in).Challenge, c)
+	equal(w, "the stored challenge", do(w, w.store.Challenge, c.ID), c)
+	equal(w, "the message's channel", w.message(c.Phone.Key, in.Message.ID).Channel, core.ChannelVoice)
+	other := w.beginSignup(w.newNumber())
+	w.setClock(other.ResendAt.Add(-time.Millisecond))
+	in = w.resend(other)
+	in.Message.Channel = core.ChannelVoice
+	w.outcome(do(w, w.store.ResendChallenge, in).Outcome, core.TooEarly)
+	equal(w, "the channel of what was refused", do(w, w.store.Challenge, other.ID).Channel, core.ChannelSMS)
 }
 
 func resendTooEarly(w *world) {

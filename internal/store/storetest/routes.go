@@ -12,7 +12,7 @@ func routes(f flow) {
 	f.shows("finds messages by whatever is known of them", findBy)
 	f.shows("finds messages page by page, the newest first", findPages)
 	f.shows("tells how routes went", routesTold)
-	f.shows("of a challenge the newest message counts", routesNewest)
+	f.shows("of a challenge the newest message alone has its code entered", routesNewest)
 	f.shows("of many the newest count, of their time", routesBounded)
 	f.shows("C101 an erased message tells by nobody", routesErased)
 }
@@ -147,7 +147,7 @@ func routesNewest(w *world) {
 	m := w.claim("a", 10)[0]
 	w.outcome(do(w, w.store.SettleMessage, w.settleBy(m, "a", "south", "s-1", core.MessageSent)), core.Done)
 	w.enter(m)
-	equal(w, "routes", w.routes(100), []core.RouteStat{stat("south", 1, 1, 0, 0)})
+	equal(w, "routes", w.routes(100), []core.RouteStat{stat("north", 1, 0, 0, 0), stat("south", 1, 1, 0, 0)})
 }
 
 func routesBounded(w *world) {
