@@ -45,7 +45,7 @@ func receiptDelivers(w *world) {
 	equal(w, "what is told", got, core.RecordReceiptResult{Outcome: core.Done, Message: stored})
 	e := w.wrote(event.SMSSent)[event.SMSSent]
 	equal(w, "the event", e.Attributes, event.Attributes{
-		"message_id": m.ID, "purpose": "signup", "provider": "north", "try": int64(1), "country": "DE",
+		"message_id": m.ID, "purpose": "signup", "provider": "north", "try": int64(1), "country": "DE", "took_ms": int64(1000),
 	})
 	equal(w, "its number", e.PhonePseudonym, m.PhoneKey)
 	unchanged := w.watch(watched{phone: m.PhoneKey})
