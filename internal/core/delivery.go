@@ -321,6 +321,9 @@ func RouteStats(newestFirst []Routed) []RouteStat {
 				of(a.Provider).Failed++
 			}
 			if a.Taken() {
+				if by != nil { // in vain: it was sent again
+					of(by.Provider).Sent++
+				}
 				by = &m.Attempts[i]
 			}
 		}

@@ -159,6 +159,11 @@ func TestBirdReceiptStates(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
+	got := birdEvent(birdTestKey, kitNow, birdStatus("sent"))
+	got.Method = http.MethodGet
+	if told, err := s.Receipts(t.Context(), got); err != errReceipt {
+		t.Errorf("by GET: %+v, %v", told, err)
+	}
 	s = kitSender(t, "bird", birdTestOptions(birdTestSettings.with("signing_key", "")))
 	if _, err := s.Receipts(t.Context(), birdEvent(birdTestKey, kitNow, "")); err != ErrNoReceipts {
 		t.Errorf("without a key: %v", err)

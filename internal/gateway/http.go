@@ -127,7 +127,7 @@ func (a answer) retryAfter() time.Duration {
 	if err != nil || n < 0 {
 		return 0
 	}
-	return min(time.Duration(n)*time.Second, longestPause)
+	return time.Duration(min(n, int(longestPause/time.Second))) * time.Second
 }
 
 // cleanCode makes a provider's word fit for logs and events: letters, digits and

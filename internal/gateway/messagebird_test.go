@@ -69,6 +69,7 @@ func TestMessagebirdRefusals(t *testing.T) {
 		refusal{500, `{"errors":[{"code":98}]}`, Ambiguous, "98", false},
 		refusal{201, `{"id":"` + messagebirdTestID + `","recipients":{"totalSentCount":0,"items":[{"status":"delivery_failed"}]}}`, Failover, "delivery_failed", false},
 		refusal{201, `{"id":"` + messagebirdTestID + `","recipients":{"totalSentCount":0,"items":[]}}`, Ambiguous, "", false},
+		refusal{201, `{"id":"` + messagebirdTestID + `","recipients":{"totalSentCount":2,"items":[{"status":"sent"},{"status":"sent"}]}}`, Ambiguous, "", false},
 		refusal{201, `{"id":"4915112345678","recipients":{"totalSentCount":1,"items":[{"status":"sent"}]}}`, Ambiguous, "", false})
 	kitRefusals(t, s, fake, cases)
 	o := kitOptions(SMS, messagebirdTestSettings)
@@ -150,6 +151,7 @@ func TestMessagebirdReceiptsAreSigned(t *testing.T) {
 		fine     bool
 	}{
 		"as it is":               {good(nil), true},
+		"of a hash in capitals":  {good(func(claims map[string]any) { claims["url_hash"] = strings.ToUpper(claims["url_hash"].(string)) }), true},
 		"by HS384":               {messagebirdReport(t, jose.HS384, key, "delivered", nil), true},
 		"by HS512":               {messagebirdReport(t, jose.HS512, key, "delivered", nil), true},
 		"by the key before":      {messagebirdReport(t, jose.HS256, "the-one-before-"+key, "delivered", nil), true},
@@ -195,6 +197,15 @@ func TestMessagebirdReceiptStates(t *testing.T) {
 		if err != nil || got[0].State != want.State || got[0].Class != want.Class {
 			t.Errorf("%s: %+v, %v", status, got, err)
 		}
+	}
+	nobody := messagebirdReport(t, jose.HS256, messagebirdTestKey, "sent", nil)
+	nobody.URL = strings.Replace(nobody.URL, messagebirdTestID, "4915112345678", 1)
+	sum := sha256.Sum256([]byte(nobody.URL))
+	nobody.Header = http.Header{"Messagebird-Signature-Jwt": {joseHMAC(t, jose.HS256, messagebirdTestKey, map[string]any{
+		"iss": "MessageBird", "nbf": kitNow.Unix(), "exp": kitNow.Add(time.Minute).Unix(), "jti": "x", "url_hash": hex.EncodeToString(sum[:]),
+	})}}
+	if got, err := s.Receipts(t.Context(), nobody); err != errReceipt {
+		t.Errorf("of what is no id: %v, %v", got, err)
 	}
 	post := messagebirdReport(t, jose.HS256, messagebirdTestKey, "sent", nil)
 	post.Method = http.MethodPost

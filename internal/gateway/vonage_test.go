@@ -314,7 +314,7 @@ func TestPriceOf(t *testing.T) {
 			t.Errorf("%s: %v, want %d", amount, got, want)
 		}
 	}
-	for _, c := range [][2]string{{"", "EUR"}, {"-1", "EUR"}, {"1e9", "EUR"}, {"1.", "EUR"}, {"1", "eur"}, {"1", ""}, {"9999999999", "EUR"}} {
+	for _, c := range [][2]string{{"", "EUR"}, {"-1", "EUR"}, {"1e9", "EUR"}, {"1.", "EUR"}, {"1", "eur"}, {"1", ""}, {"1", "EURO"}, {"9999999999", "EUR"}} {
 		if got := priceOf(c[0], c[1]); got != nil {
 			t.Errorf("%q: %v", c, got)
 		}

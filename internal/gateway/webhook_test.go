@@ -140,6 +140,7 @@ func TestWebhookClasses(t *testing.T) {
 		{gatewaytest.Answer{Status: 429, Header: map[string]string{"Retry-After": "7"}}, SendError{Class: Retry, RetryAfter: 7 * time.Second}},
 		{gatewaytest.Answer{Status: 502}, SendError{Class: Retry}},
 		{gatewaytest.Answer{Status: 503, Header: map[string]string{"Retry-After": "999999999"}}, SendError{Class: Retry, RetryAfter: time.Hour}},
+		{gatewaytest.Answer{Status: 503, Header: map[string]string{"Retry-After": "18446744074"}}, SendError{Class: Retry, RetryAfter: time.Hour}},
 		{gatewaytest.Answer{Status: 504, Header: map[string]string{"Retry-After": "soon"}}, SendError{Class: Retry}},
 		{gatewaytest.Answer{Status: 500}, SendError{Class: Ambiguous}},
 		{gatewaytest.Answer{Status: 410}, SendError{Class: Failover, Alarm: true}},

@@ -217,6 +217,7 @@ func (b *bench) went() string {
 type sender struct {
 	name   string // "": fake
 	price  *gateway.Price
+	parts  int
 	mu     sync.Mutex
 	answer func(gateway.Message) error // nil: takes all
 	sent   []gateway.Message
@@ -248,7 +249,7 @@ func (s *sender) Send(ctx context.Context, m gateway.Message) (gateway.Sent, err
 	if err := ctx.Err(); err != nil {
 		return gateway.Sent{}, err
 	}
-	return gateway.Sent{ProviderRef: "ref-" + m.ID, Cost: s.price}, nil
+	return gateway.Sent{ProviderRef: "ref-" + m.ID, Cost: s.price, Segments: s.parts}, nil
 }
 
 func (s *sender) answers(f func(gateway.Message) error) {

@@ -89,3 +89,21 @@ func TestWithheldMessagesExpireUntold(t *testing.T) {
 		}
 	})
 }
+
+// A crash while a withheld one was in hand has lost nothing that anybody was to get.
+func TestAWithheldMessageIsNeverLost(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		sink := &memory{name: "memory"}
+		b.sinks = []event.Sink{sink}
+		b.store.set(nil, true)
+		b.run()
+		b.beginIn(core.MessageWithheld, 10*time.Minute, "")
+		b.end()
+		b.store.set(nil, false)
+		b.run()
+		later(time.Minute)
+		if got := sink.seen(event.SMSSendFailed) + sink.seen(event.SMSWithheld); got != "sms_withheld" || b.went() != "fake lost, fake taken" {
+			t.Errorf("told: %s; went by %s", got, b.went())
+		}
+	})
+}

@@ -133,9 +133,10 @@ func cutOff(all []candidate, w want) (candidate, bool) {
 	return all[i], true
 }
 
-// isLost tells that the end of a message's last try is not known.
+// isLost tells that the end of a message's last try is not known: no answer came,
+// and no receipt said that it failed.
 func isLost(attempts []core.Attempt) bool {
-	return len(attempts) > 0 && attempts[len(attempts)-1].EndedAt.IsZero()
+	return len(attempts) > 0 && attempts[len(attempts)-1].Lost()
 }
 
 // closed tells that nothing keeps messages from it.

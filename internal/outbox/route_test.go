@@ -76,6 +76,16 @@ func lost(provider string) func(*want) {
 	return func(w *want) { w.attempts = append(w.attempts, core.Attempt{Provider: provider, BeganAt: noon}) }
 }
 
+// failedBeforeAnswer is a try whose receipt came while the provider's answer was
+// waited for.
+func failedBeforeAnswer(provider string) func(*want) {
+	return func(w *want) {
+		w.attempts = append(w.attempts, core.Attempt{
+			Provider: provider, BeganAt: noon, States: []core.AttemptState{{State: core.DeliveryUndelivered, At: noon}},
+		})
+	}
+}
+
 func after(providers ...string) func(*want) { return func(w *want) { w.before = providers } }
 
 // shuts opens the circuit of a provider to Germany.
@@ -139,6 +149,9 @@ func TestCandidates(t *testing.T) {
 		},
 		"one that was lost long ago is no crash": {
 			routes: []Route{a, b}, want: []func(*want){lost("a"), tried("b", gateway.Failover)}, chosen: "a", why: "",
+		},
+		"another where a receipt said, before any answer, that it failed": {
+			routes: []Route{a, b}, want: []func(*want){failedBeforeAnswer("a")}, chosen: "b", why: "a did not take it before",
 		},
 		"an open circuit": {
 			routes: []Route{a, b}, before: func(r *router) { shuts(r, "a", 1) }, chosen: "b",

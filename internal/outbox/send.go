@@ -12,6 +12,10 @@ import (
 	"github.com/countersign/countersign/internal/locale"
 )
 
+// mostSegments is how many a provider may tell of: of more there are no texts, and
+// their price would be none either.
+const mostSegments = 255
+
 // attempt is one try to send a message, and how it ended.
 type attempt struct {
 	message core.Message
@@ -273,7 +277,7 @@ func (m *messenger) cost(a *attempt) *core.Money {
 		return nil
 	}
 	price := a.choice.price
-	if a.sent.Segments > 0 {
+	if a.sent.Segments > 0 && a.sent.Segments <= mostSegments {
 		price = core.Money(a.sent.Segments) * a.choice.route.Prices.Segment(a.want.to, a.message.Country)
 	}
 	return &price

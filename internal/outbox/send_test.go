@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -286,12 +287,15 @@ func TestReceiptsMoveTheCircuit(t *testing.T) {
 func TestWhatATryCosts(t *testing.T) {
 	for name, test := range map[string]struct {
 		price  *gateway.Price
+		parts  int
 		prices core.Prices
 		answer func(gateway.Message) error
 		spent  core.Money
 	}{
 		"as told":                 {price: &gateway.Price{Amount: 70, Currency: "EUR"}, prices: core.Prices{"*": 50}, spent: 70},
 		"told in dollars":         {price: &gateway.Price{Amount: 70, Currency: "USD"}, prices: core.Prices{"*": 50}, spent: 50},
+		"told in parts":           {parts: 3, prices: core.Prices{"*": 50}, spent: 150},
+		"in more than there are":  {parts: math.MaxInt / 25, prices: core.Prices{"*": 50}, spent: 50},
 		"not told":                {prices: core.Prices{"*": 50}, spent: 50},
 		"not told and not priced": {spent: 100},
 		"refused":                 {prices: core.Prices{"*": 50}, answer: fails(gateway.Final), spent: 0},
@@ -299,7 +303,7 @@ func TestWhatATryCosts(t *testing.T) {
 	} {
 		inBubble(t, func(b *bench) {
 			b.price = 100
-			b.sender.price = test.price
+			b.sender.price, b.sender.parts = test.price, test.parts
 			b.sender.answers(test.answer)
 			b.routes = []outbox.Route{{Sender: b.sender, Weight: 1, Prices: test.prices}}
 			b.run()

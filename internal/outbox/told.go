@@ -72,9 +72,9 @@ func fail(e *event.Event, reason string, again bool) {
 }
 
 // tellLost tells of a try whose end nobody saw: an instance was killed, or was too
-// slow. It may have gone out.
+// slow. It may have gone out, but where it is withheld.
 func (m *messenger) tellLost(message core.Message) {
-	if isLost(message.Attempts) {
+	if message.State != core.MessageWithheld && isLost(message.Attempts) {
 		last := message.Attempts[len(message.Attempts)-1]
 		m.tellOf(message, reasonLost, last.Provider, message.State != core.MessageFailed && message.State != core.MessageExpired)
 	}

@@ -55,8 +55,7 @@ func Doctor(ctx context.Context, c config.Config, o Options, d DoctorOptions, st
 	if d.HTTP == nil {
 		d.HTTP = gateway.NewHTTPClient()
 	}
-	none := func(context.Context, string, []gateway.Receipt) error { return nil }
-	providers, err := openProviders(c, o, gateway.NewInbox(1), none)
+	providers, err := openProviders(c, o, gateway.NewInbox(1), nil)
 	if err != nil {
 		return err
 	}

@@ -141,3 +141,26 @@ func TestDoctorSends(t *testing.T) {
 		t.Errorf("refused: %v\n%s", err, out)
 	}
 }
+
+// Whoever only looks at the settings keeps no receipts, and takes none: a message
+// centre would not say them again.
+func TestSettingsAreLookedAtWithoutTakingReceipts(t *testing.T) {
+	centre := gatewaytest.NewSMSC(t)
+	entry := fmt.Sprintf(`SMS_PROVIDERS=[{kind: smpp, name: centre, countries: [DE], address: %q, system_id: house, password: secret08, from: ACME}]`, centre.Listen(nil))
+	c := settings(t, t.TempDir(), entry, "SMS_COUNTRIES=DE", "SMS_BUDGET=day=1")
+	if o := senderOptions(c, Options{}.whole(), c.SMSProviders[0], nil); o.Deliver != nil {
+		t.Error("receipts are taken where none are kept")
+	}
+	if err := Check(c); err != nil {
+		t.Error(err)
+	}
+	if _, binds, _, _ := centre.Counts(); binds != 0 {
+		t.Errorf("a look at the settings bound %d times", binds)
+	}
+	if out, err := consult(t, c, DoctorOptions{}, "http://127.0.0.1:1"); !strings.Contains(out, "bind") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, binds, unbinds, _ := centre.Counts(); binds != 1 || unbinds != 1 {
+		t.Errorf("the doctor bound %d times, and left %d times; to look it needs one", binds, unbinds)
+	}
+}

@@ -21,7 +21,9 @@ type provider struct {
 	prices core.Prices // of a segment
 }
 
-// deliver takes receipts that come by no call of ours, under an entry's name.
+// deliver takes receipts that come by no call of ours, under an entry's name. Nil
+// where none are kept: then none may be taken from a provider either, which would
+// not say them again.
 type deliver func(ctx context.Context, provider string, receipts []gateway.Receipt) error
 
 // inboxEntry stands for sms_providers where it is not set.
@@ -69,8 +71,10 @@ func senderOptions(c config.Config, o Options, entry config.Provider, told deliv
 	}
 	options := gateway.Options{
 		Name: entry.Name, Channel: gateway.Channel(entry.Channel), Values: entry.Values, From: entry.From, DLT: dlt,
-		Deliver: func(ctx context.Context, all []gateway.Receipt) error { return told(ctx, entry.Name, all) },
-		Now:     o.Now, Rand: o.Rand, Log: o.Log.With("provider", entry.Name),
+		Now: o.Now, Rand: o.Rand, Log: o.Log.With("provider", entry.Name),
+	}
+	if told != nil {
+		options.Deliver = func(ctx context.Context, all []gateway.Receipt) error { return told(ctx, entry.Name, all) }
 	}
 	if !config.LoopbackHost(urlHost(c.PublicURL)) {
 		options.ReceiptURL = c.PublicURL + receiptsPrefix + entry.Name
@@ -198,8 +202,7 @@ func checkProviders(c config.Config, o Options) error {
 			})
 		}
 	}
-	none := func(context.Context, string, []gateway.Receipt) error { return nil }
-	all, err := openProviders(c, o.whole(), gateway.NewInbox(1), none)
+	all, err := openProviders(c, o.whole(), gateway.NewInbox(1), nil)
 	var more config.Refusals
 	if errors.As(err, &more) {
 		refusals = append(refusals, more...)

@@ -70,6 +70,7 @@ func attemptEnds(w *world) {
 
 	claimed := w.claim("b", 10)
 	equal(w, "claimed again", claimed[0].Attempts, []core.Attempt{first})
+	equal(w, "before, which its own tries are not", claimed[0].Before, nil)
 	again := w.now
 	w.begun("b", "south", m)
 	w.advance(time.Second)
@@ -108,6 +109,14 @@ func attemptNotHolder(w *world) {
 	w.outcome(do(w, w.store.SettleMessage, w.settleBy(m, "b", "north", "n-1", core.MessageSent)), core.Done)
 	unchanged = w.watch(watched{phone: m.PhoneKey})
 	w.begun("b", "south", m) // settled
+	unchanged()
+
+	m = w.flying("c", "north")
+	w.advance(time.Minute)
+	w.claim("d", 10)
+	w.receive(w.receipt(m, "north", "n-2", core.DeliveryDelivered), core.Done)
+	unchanged = w.watch(watched{phone: m.PhoneKey})
+	w.begun("d", "south", m) // settled by its receipt
 	unchanged()
 }
 

@@ -106,6 +106,8 @@ func receiptElsewhere(w *world) {
 	unchanged()
 	w.receive(w.receipt(core.Message{}, "south", "n-1", core.DeliveryDelivered), core.Done)
 	equal(w, "the other one", w.message(other.PhoneKey, other.ID).State, core.MessageDelivered)
+	w.receive(w.receipt(core.Message{}, "north", "n-1", core.DeliveryDelivered), core.Done)
+	equal(w, "the older of the two", w.message(m.PhoneKey, m.ID).State, core.MessageDelivered)
 
 	c := w.newChallenge(core.PurposeLogin, w.newNumber())
 	c.Decoy = true

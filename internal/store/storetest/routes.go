@@ -122,6 +122,14 @@ func routesTold(w *world) {
 	w.outcome(do(w, w.store.SettleMessage, w.settleBy(over, "b", "south", "s-3", core.MessageSent)), core.Done)
 	w.enter(over)
 
+	vain := w.sentBy("west", "w-1") // took it, and did not get it there
+	again := w.receipt(vain, "west", "w-1", core.DeliveryFailed)
+	again.Again = true
+	w.receive(again, core.Done)
+	w.begun("b", "south", w.claim("b", 10)...)
+	w.outcome(do(w, w.store.SettleMessage, w.settleBy(vain, "b", "south", "s-4", core.MessageSent)), core.Done)
+	w.enter(vain)
+
 	w.flying("c", "east") // nobody knows yet
 	c := w.newChallenge(core.PurposeLogin, w.newNumber())
 	c.Decoy = true
@@ -133,7 +141,7 @@ func routesTold(w *world) {
 		w.outcome(do(w, w.store.SettleMessage, w.settleBy(m, "d", "west", "w-1", core.MessageFailed)), core.Done)
 		equal(w, "the one claimed", m.ID, notice.ID)
 	}
-	equal(w, "routes", w.routes(100), []core.RouteStat{stat("north", 2, 1, 0, 1), stat("south", 3, 2, 1, 1)})
+	equal(w, "routes", w.routes(100), []core.RouteStat{stat("north", 2, 1, 0, 1), stat("south", 4, 3, 1, 1), stat("west", 1, 0, 0, 1)})
 }
 
 func routesNewest(w *world) {
