@@ -90,7 +90,7 @@ func (d *delivery) round(round int, victims ...*program) {
 	together(deliverPeople, func(i int) {
 		n := number(round*deliverPeople + i)
 		p := d.all[i%len(d.all)]
-		got, err := p.client.call(http.MethodPost, "/v1/signup", ask{body: members{"phone_number": n}})
+		got, err := p.call(http.MethodPost, "/v1/signup", ask{body: members{"phone_number": n}})
 		if err != nil || got.status != http.StatusAccepted {
 			d.t.Errorf("signing up: %d, %v", got.status, err)
 			return

@@ -281,6 +281,10 @@ func (r Received) Event(in RecordReceipt) event.Event {
 	if in.State.failed() {
 		told["will_retry"] = r.State == MessageQueued
 	}
+	if in.State == DeliveryDelivered {
+		a := r.Attempts[r.try-1]
+		told["took_ms"] = max(0, a.States[len(a.States)-1].At.Sub(a.BeganAt).Milliseconds())
+	}
 	maps.Copy(told, e.Attributes)
 	e.Attributes = told
 	return e

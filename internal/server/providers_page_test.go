@@ -31,6 +31,12 @@ func secretsOfThePage(t *testing.T, name string) string {
 			t.Fatal(err)
 		}
 		return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	case "SMPP_PWD":
+		return "eightlet"
+	case "WEBHOOK_SECRET":
+		return "whsec_" + base64.StdEncoding.EncodeToString([]byte("thirty-two bytes of a made-up key"))
+	case "SUPABASE_HOOK_SECRET":
+		return "v1,whsec_" + base64.StdEncoding.EncodeToString([]byte("thirty-two bytes of a made-up key"))
 	case "TELNYX_PUBLIC_KEY":
 		public, _, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
@@ -47,6 +53,7 @@ func TestTheProvidersPageStands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Chdir(t.TempDir()) // a file is made where the example has it
 	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
 	for _, example := range examples {
 		text := example[1]

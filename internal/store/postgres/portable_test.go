@@ -108,6 +108,8 @@ var acrossUsers = map[string]string{
 	"INSERT INTO watchers":                                                                           "ClaimEvents",
 	"SELECT position, payload":                                                                       "ClaimEvents",
 	"SELECT count(*) FILTER (WHERE due_at":                                                           "Queues: a gauge",
+	"SELECT m.challenge_id, m.channel, m.country, m.prefix_key":                                      "Routes: sums of the newest messages, that each shard can make by itself",
+	"SELECT m.id, coalesce(m.challenge_id, ''), m.user_id":                                           "FindMessages: what operators look through, newest first; each shard can be asked by itself",
 	"SELECT s.name, (SELECT count(*) FROM events WHERE position IS NULL)":                            "Queues",
 }
 
