@@ -2,12 +2,14 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
@@ -70,7 +72,11 @@ func (l *loader) readProviders(c *Config) {
 	node := g.node
 	if node == nil {
 		file, err := parser.ParseBytes([]byte(g.text), 0)
-		if err != nil || len(file.Docs) != 1 || file.Docs[0].Body == nil {
+		if err != nil {
+			l.refuse(&Refusal{Setting: providersName, Source: g.source, Problem: "is not YAML" + placeOf(err) + ": it " + notProviders})
+			return
+		}
+		if len(file.Docs) != 1 || file.Docs[0].Body == nil {
 			l.refuse(&Refusal{Setting: providersName, Source: g.source, Problem: notProviders})
 			return
 		}
@@ -89,6 +95,16 @@ func (l *loader) readProviders(c *Config) {
 		}
 		c.SMSProviders = append(c.SMSProviders, n.read(c.SMSProviders))
 	}
+}
+
+// placeOf is where a YAML error is, without its message: that may quote a secret.
+func placeOf(err error) string {
+	var wrong yaml.Error
+	if errors.As(err, &wrong) && wrong.GetToken() != nil && wrong.GetToken().Position != nil {
+		at := wrong.GetToken().Position
+		return fmt.Sprintf(" at line %d, column %d", at.Line, at.Column)
+	}
+	return ""
 }
 
 const notProviders = "must be a list of entries, 32 at most, such as [{kind: twilio, account_sid: AC…, auth_token: '${TWILIO_AUTH_TOKEN}'}]"
@@ -154,7 +170,7 @@ func (n *providerNode) member(p *Provider, name string, value ast.Node) {
 		return
 	}
 	text, flat := n.text(name, value)
-	if text == "" && flat {
+	if text == "" && flat || text == missing && slices.Contains(commonMembers, name) {
 		return
 	}
 	switch name {
@@ -268,7 +284,12 @@ func (n *providerNode) text(name string, value ast.Node) (string, bool) {
 	if pairs, ok := pairsOf(value); ok && !slices.Contains(commonMembers, name) {
 		return n.object(name, pairs)
 	}
-	return flatten(value)
+	text, flat := flatten(value)
+	if within := withinText.FindStringSubmatch(text); within != nil {
+		n.refuse(value, name, notWhole, within[1])
+		return missing, flat
+	}
+	return text, flat
 }
 
 // object writes pairs of a kind's own setting as a JSON object of texts.
@@ -288,10 +309,20 @@ func (n *providerNode) object(name string, pairs []*ast.MappingValueNode) (strin
 
 var fromEnvironment = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
 
+// withinText is such a name where it is not the whole value.
+var withinText = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
+
+const notWhole = "has ${%s} within a longer value or a list: only a whole value is taken from the environment, so put all of it there"
+
 // resolve gives ${NAME} as the environment has it, and any other text as it is.
+// Within a text it is refused: a provider would be sent the name for the secret.
 func (n *providerNode) resolve(at ast.Node, member, text string) string {
 	found := fromEnvironment.FindStringSubmatch(text)
 	if found == nil {
+		if within := withinText.FindStringSubmatch(text); within != nil {
+			n.refuse(at, member, notWhole, within[1])
+			return missing
+		}
 		return text
 	}
 	for _, pair := range n.l.env {

@@ -85,6 +85,23 @@ func TestProvidersInTheEnvironment(t *testing.T) {
 	}
 }
 
+// What is no YAML is told by its place, and nothing of it is shown.
+func TestProvidersThatAreNoYAML(t *testing.T) {
+	for text, says := range map[string]string{
+		"- kind: acme\n  key: \"c4nary-s3cret\n": "is not YAML at line 2, column ",
+		"- kind: acme\n\tkey: c4nary-s3cret\n":   "is not YAML at line 2, column ",
+		"[{kind: acme, key: c4nary-s3cret":       "is not YAML at line 1, column ",
+		"c4nary-s3cret":                          "must be a list of entries",
+	} {
+		from := named()
+		from.Env = []string{"COUNTERSIGN_SMS_PROVIDERS=" + text}
+		_, err := Load(from)
+		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "c4nary") {
+			t.Errorf("%q: %v, want %q", text, err, says)
+		}
+	}
+}
+
 // All that is wrong is told at once, by entry and line, and no value of it.
 func TestProviderRefusals(t *testing.T) {
 	const secret = "c4nary-s3cret"
@@ -93,6 +110,11 @@ func TestProviderRefusals(t *testing.T) {
 		{"- kind: acme", "sms_providers[acme].key", "what proves who asks"},
 		{"- {kind: acme, key: ''}", "sms_providers[acme].key", "must be set"},
 		{"- {kind: acme, key: '${NOT_SET}'}", "sms_providers[acme].key", "NOT_SET is not set"},
+		{"- {kind: acme, key: 'Bearer ${ACME_KEY}'}", "sms_providers[acme].key", "has ${ACME_KEY} within"},
+		{"- {kind: acme, key: k, headers: {X-Key: 'Bearer ${ACME_KEY}'}}", "sms_providers[acme].headers", "has ${ACME_KEY} within"},
+		{"- {kind: acme, key: k, headers: [a, '${ACME_KEY}']}", "sms_providers[acme].headers", "has ${ACME_KEY} within"},
+		{"- {kind: acme, key: k, prices: {US: '${PRICE}'}}", "sms_providers[acme].prices", "has ${PRICE} within"},
+		{"- {kind: acme, key: k, countries: '${NOT_SET}'}", "sms_providers[acme].countries", "NOT_SET is not set"},
 		{"- {kind: acme, key: k, from: '${NOT_SET}'}", "sms_providers[acme].from", "NOT_SET is not set"},
 		{"- {kind: acme, key: k, hedaers: " + secret + "}", "sms_providers[acme].hedaers", "did you mean headers?"},
 		{"- {kind: acme, key: k, wieght: 1}", "sms_providers[acme].wieght", "did you mean weight?"},

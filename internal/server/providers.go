@@ -117,19 +117,27 @@ func (p *parts) routed(provider, country string, failed bool) {
 	}
 }
 
-// smsWarning tells when all providers fail. Whoever is signed in, or has a
-// password, is served all the same: the server stays ready, as without Redis.
-func (p *parts) smsWarning() string {
+// smsWarning tells when all providers of a channel fail. Whoever is signed in, or
+// has a password, is served all the same: the server stays ready, as without Redis.
+func (p *parts) smsWarning() string { return failing(p.providers, p.outbox.Circuits()) }
+
+func failing(all []provider, circuits []outbox.CircuitState) string {
 	shut := map[string]bool{}
-	for _, circuit := range p.outbox.Circuits() {
+	for _, circuit := range circuits {
 		if circuit.Open {
 			shut[circuit.Provider] = true
 		}
 	}
-	if len(shut) < len(p.providers) {
-		return ""
+	serves := map[string]bool{}
+	for _, entry := range all {
+		serves[entry.Channel] = serves[entry.Channel] || !shut[entry.Name]
 	}
-	return "sms: no provider takes messages as it should (the log tells why), they wait and are tried again"
+	for _, entry := range all {
+		if !serves[entry.Channel] {
+			return "sms: no provider of " + entry.Channel + " takes messages as it should (the log tells why), they wait and are tried again"
+		}
+	}
+	return ""
 }
 
 // deliver keeps receipts that came by no call of ours. A provider may have some
@@ -190,18 +198,23 @@ func providerNames(c config.Config) []string {
 	return names
 }
 
+func servesCountry(p config.Provider, country string) bool {
+	return len(p.Countries) == 0 || slices.Contains(p.Countries, country)
+}
+
 // checkProviders tells what is wrong with the entries of sms_providers that the
 // settings alone show.
 func checkProviders(c config.Config, o Options) error {
 	var refusals config.Refusals
 	for _, country := range c.SMSCountries {
-		takes := func(p config.Provider) bool { return len(p.Countries) == 0 || slices.Contains(p.Countries, country) }
+		takes := func(p config.Provider) bool { return servesCountry(p, country) }
 		if len(c.SMSProviders) > 0 && !slices.ContainsFunc(c.SMSProviders, takes) {
 			refusals = append(refusals, &config.Refusal{
 				Setting: "sms_countries", Problem: fmt.Sprintf("no entry of sms_providers takes messages to %s: add it to the countries of one, or leave it out", country),
 			})
 		}
 	}
+	refusals = append(refusals, unaffordable(c)...)
 	all, err := openProviders(c, o.whole(), gateway.NewInbox(1), nil)
 	var more config.Refusals
 	if errors.As(err, &more) {

@@ -13,6 +13,7 @@ import (
 	"github.com/countersign/countersign/internal/config"
 	"github.com/countersign/countersign/internal/event"
 	"github.com/countersign/countersign/internal/gateway"
+	"github.com/countersign/countersign/internal/outbox"
 )
 
 const twoWays = `SMS_PROVIDERS=[{kind: inbox, name: first, countries: [US]}, {kind: inbox, name: by-phone, channel: voice, countries: [US]}]`
@@ -87,6 +88,21 @@ func TestMessagesGoByTheEntriesOfTheList(t *testing.T) {
 	}
 }
 
+// A provider of another channel that does well is no help to those who wait for an SMS.
+func TestAllProvidersOfAChannelFail(t *testing.T) {
+	entry := func(name, channel string) provider {
+		return provider{Provider: config.Provider{Name: name, Channel: channel}}
+	}
+	all := []provider{entry("a", "sms"), entry("b", "sms"), entry("c", "voice")}
+	a, b := outbox.CircuitState{Provider: "a", Country: "US", Open: true}, outbox.CircuitState{Provider: "b", Country: "US", Open: true}
+	if got := failing(all, []outbox.CircuitState{a}); got != "" {
+		t.Errorf("one of two: %q", got)
+	}
+	if got := failing(all, []outbox.CircuitState{a, b}); !strings.Contains(got, "no provider of sms") {
+		t.Errorf("both: %q", got)
+	}
+}
+
 const twilio = `{kind: twilio, account_sid: AC0123456789abcdef0123456789abcdef, auth_token: c4nary, from: "+15005550006"}`
 
 // What the settings show is told by the check, each entry by its name, no value of it.
@@ -96,6 +112,11 @@ func TestCheckTellsOfProviders(t *testing.T) {
 		says     []string
 	}{
 		{[]string{"SMS_PROVIDERS=[" + twilio + "]", "SMS_COUNTRIES=US", "SMS_BUDGET=day=1"}, nil},
+		{
+			[]string{"SMS_PROVIDERS=[" + twilio + "]", "SMS_COUNTRIES=US,DE", "SMS_BUDGET=day=100,DE/hour=1", "SMS_PRICES=DE=0.9,*=0.8"},
+			[]string{"sms_budget: has no room for one message to DE: twilio takes 0.9 USD a segment there, and strangers may use up 0.8"},
+		},
+		{[]string{"SMS_PROVIDERS=[" + twilio + "]", "SMS_COUNTRIES=US,DE", "SMS_BUDGET=day=100,*/hour=1", "SMS_PRICES=*=0.8"}, nil},
 		{[]string{"SMS_PROVIDERS=[{kind: inbox, countries: [US]}]", "SMS_COUNTRIES=US,DE"}, []string{"sms_countries: no entry of sms_providers takes messages to DE"}},
 		{
 			[]string{"SMS_PROVIDERS=[" + strings.Replace(twilio, "AC0123", "XX", 1) + ", " + strings.Replace(twilio, "kind: twilio", "name: b, kind: twilio, smart_encoded: c4nary", 1) + "]", "SMS_COUNTRIES=US", "SMS_BUDGET=day=1"},
